@@ -1,0 +1,167 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"shallow/compute"
+)
+
+// alignment is that of a cache line and of the widest vector.
+const alignment = 64
+
+// memory is a stretch of host memory: our own, or a mapped file's.
+type memory struct {
+	data   []byte
+	absmax []float32 // of NF4
+	kind   compute.Kind
+}
+
+// Bytes counts the elements and their scales.
+func (m *memory) Bytes() int64 { return int64(len(m.data)) + 4*int64(len(m.absmax)) }
+
+// alignedBytes allocates n zero bytes that begin at a cache line.
+func alignedBytes(n int) []byte {
+	if n == 0 {
+		return nil
+	}
+	b := make([]byte, n+alignment)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) % alignment)
+	return b[skip : skip+n : skip+n]
+}
+
+// alignedFloats allocates n zero floats that begin at a cache line.
+func alignedFloats(n int) []float32 { return asSlice[float32](alignedBytes(4 * n)) }
+
+// asSlice sees bytes as numbers. They must be aligned.
+func asSlice[T any](b []byte) []T {
+	if len(b) == 0 {
+		return nil
+	}
+	var zero T
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(zero)))
+}
+
+func elements(kind compute.Kind, n int) int { // bytes of n elements without scales
+	if kind == compute.NF4 {
+		return (n + 1) / 2
+	}
+	return int(kind.Bytes(n))
+}
+
+// New allocates a tensor of zeros.
+func (d *Device) New(kind compute.Kind, rows, cols int) compute.Tensor {
+	m := &memory{kind: kind, data: alignedBytes(elements(kind, rows*cols))}
+	if kind == compute.NF4 {
+		m.absmax = make([]float32, (rows*cols+compute.NF4Block-1)/compute.NF4Block)
+	}
+	return compute.Tensor{Memory: m, Kind: kind, Rows: rows, Cols: cols, Stride: cols}
+}
+
+// Load uses the bytes where they are, or a copy where they are not aligned to their elements.
+func (d *Device) Load(kind compute.Kind, rows, cols int, data []byte) compute.Tensor {
+	t := compute.Tensor{Memory: &memory{kind: kind}, Kind: kind, Rows: rows, Cols: cols, Stride: cols}
+	if want := elements(kind, rows*cols); kind == compute.NF4 || len(data) != want {
+		d.fail("Load: %d bytes for %v, which takes %d", len(data), t, want)
+		return t
+	}
+	size := uintptr(kind.Bytes(1))
+	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))%size != 0 {
+		data = append(alignedBytes(len(data))[:0], data...)
+	}
+	t.Memory.(*memory).data = data
+	return t
+}
+
+// LoadNF4 uses codes and scales where they are.
+func (d *Device) LoadNF4(rows, cols int, codes []byte, absmax []float32) compute.Tensor {
+	n := rows * cols
+	t := compute.Tensor{Memory: &memory{kind: compute.NF4, data: codes, absmax: absmax}, Kind: compute.NF4, Rows: rows, Cols: cols, Stride: cols}
+	if len(codes) != (n+1)/2 || len(absmax) != (n+compute.NF4Block-1)/compute.NF4Block {
+		d.fail("LoadNF4: %d codes and %d scales for %v", len(codes), len(absmax), t)
+	}
+	return t
+}
+
+// Release forgets a memory; the garbage collector frees what was ours.
+func (d *Device) Release(m compute.Memory) {
+	if m, ok := m.(*memory); ok {
+		m.data, m.absmax = nil, nil
+	}
+}
+
+// Upload copies src into dst, row by row.
+func (d *Device) Upload(dst compute.Tensor, src []byte) {
+	if !d.ok() {
+		return
+	}
+	size := int(dst.Kind.Bytes(1))
+	if dst.Kind == compute.NF4 || len(src) != dst.Rows*dst.Cols*size {
+		d.fail("Upload: %d bytes to %v", len(src), dst)
+		return
+	}
+	data := dst.Memory.(*memory).data
+	for i := range dst.Rows {
+		copy(data[(dst.Offset+i*dst.Stride)*size:], src[i*dst.Cols*size:(i+1)*dst.Cols*size])
+	}
+}
+
+// Download copies src to dst, row by row.
+func (d *Device) Download(dst []byte, src compute.Tensor) error {
+	if err := d.Sync(); err != nil {
+		return err
+	}
+	size := int(src.Kind.Bytes(1))
+	if src.Kind == compute.NF4 || len(dst) != src.Rows*src.Cols*size {
+		d.fail("Download: %v to %d bytes", src, len(dst))
+		return d.Sync()
+	}
+	data := src.Memory.(*memory).data
+	for i := range src.Rows {
+		copy(dst[i*src.Cols*size:(i+1)*src.Cols*size], data[(src.Offset+i*src.Stride)*size:])
+	}
+	return nil
+}
+
+// floats is a Float32 tensor's memory from its first element on, int32s an Int32 one's, halves that of 16-bit kinds.
+func floats(t compute.Tensor) []float32 {
+	return asSlice[float32](t.Memory.(*memory).data)[t.Offset:]
+}
+
+func int32s(t compute.Tensor) []int32 {
+	return asSlice[int32](t.Memory.(*memory).data)[t.Offset:]
+}
+
+func halves(t compute.Tensor) []uint16 {
+	return asSlice[uint16](t.Memory.(*memory).data)[t.Offset:]
+}
+
+// arena hands out slices of one stretch of memory.
+type arena struct {
+	device *Device
+	data   []byte
+	used   int
+}
+
+// NewArena allocates the arena's memory.
+func (d *Device) NewArena(bytes int64) compute.Arena {
+	return &arena{device: d, data: alignedBytes(int(bytes))}
+}
+
+// New takes the next aligned stretch.
+func (a *arena) New(kind compute.Kind, rows, cols int) compute.Tensor {
+	n := elements(kind, rows*cols)
+	t := compute.Tensor{Memory: &memory{kind: kind}, Kind: kind, Rows: rows, Cols: cols, Stride: cols}
+	if kind == compute.NF4 || a.used+n > len(a.data) {
+		a.device.fail("arena: no room for %v: %d of %d bytes are used", t, a.used, len(a.data))
+		return t
+	}
+	t.Memory.(*memory).data = a.data[a.used : a.used+n : a.used+n]
+	a.used += (n + alignment - 1) / alignment * alignment
+	return t
+}
+
+// Reset takes all tensors back.
+func (a *arena) Reset() { a.used = 0 }
+
+// Release drops the memory.
+func (a *arena) Release() { a.data = nil }
