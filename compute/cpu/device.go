@@ -13,6 +13,8 @@ type Device struct {
 	level Level
 	pool  *pool
 	err   error // the first since the last Sync
+
+	product product
 }
 
 // Options say how a Device computes. The zero value is the best this machine has.

@@ -84,8 +84,13 @@ func (d *Device) LoadNF4(rows, cols int, codes []byte, absmax []float32) compute
 
 // Release forgets a memory; the garbage collector frees what was ours.
 func (d *Device) Release(m compute.Memory) {
-	if m, ok := m.(*memory); ok {
+	switch m := m.(type) {
+	case *memory:
 		m.data, m.absmax = nil, nil
+	case *packed:
+		m.units = nil
+	case *cache:
+		m.units, m.pages = nil, 0
 	}
 }
 

@@ -7,82 +7,82 @@ package cpu
 // tile1x48 adds one block of k to 1 × 48 outputs: see tile.
 //
 //go:noescape
-func tile1x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tile1x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tilePairs1x48 adds one block of k to 1 × 48 outputs: see tile.
 //
 //go:noescape
-func tilePairs1x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tilePairs1x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tile2x48 adds one block of k to 2 × 48 outputs: see tile.
 //
 //go:noescape
-func tile2x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tile2x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tilePairs2x48 adds one block of k to 2 × 48 outputs: see tile.
 //
 //go:noescape
-func tilePairs2x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tilePairs2x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tile3x48 adds one block of k to 3 × 48 outputs: see tile.
 //
 //go:noescape
-func tile3x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tile3x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tilePairs3x48 adds one block of k to 3 × 48 outputs: see tile.
 //
 //go:noescape
-func tilePairs3x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tilePairs3x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tile4x48 adds one block of k to 4 × 48 outputs: see tile.
 //
 //go:noescape
-func tile4x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tile4x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tilePairs4x48 adds one block of k to 4 × 48 outputs: see tile.
 //
 //go:noescape
-func tilePairs4x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tilePairs4x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tile5x48 adds one block of k to 5 × 48 outputs: see tile.
 //
 //go:noescape
-func tile5x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tile5x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tilePairs5x48 adds one block of k to 5 × 48 outputs: see tile.
 //
 //go:noescape
-func tilePairs5x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tilePairs5x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tile6x48 adds one block of k to 6 × 48 outputs: see tile.
 //
 //go:noescape
-func tile6x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tile6x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tilePairs6x48 adds one block of k to 6 × 48 outputs: see tile.
 //
 //go:noescape
-func tilePairs6x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tilePairs6x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tile7x48 adds one block of k to 7 × 48 outputs: see tile.
 //
 //go:noescape
-func tile7x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tile7x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tilePairs7x48 adds one block of k to 7 × 48 outputs: see tile.
 //
 //go:noescape
-func tilePairs7x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tilePairs7x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tile8x48 adds one block of k to 8 × 48 outputs: see tile.
 //
 //go:noescape
-func tile8x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tile8x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // tilePairs8x48 adds one block of k to 8 × 48 outputs: see tile.
 //
 //go:noescape
-func tilePairs8x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+func tilePairs8x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // peakFloat32 runs 24 independent chains of n multiply-adds of 16 lanes.
 func peakFloat32(n int)

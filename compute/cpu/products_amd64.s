@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func tile1x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tile1x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tile1x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -55,7 +55,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tilePairs1x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tilePairs1x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tilePairs1x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -115,7 +115,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile2x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tile2x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tile2x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -181,7 +181,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tilePairs2x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tilePairs2x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tilePairs2x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -265,7 +265,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile3x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tile3x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tile3x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -346,7 +346,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tilePairs3x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tilePairs3x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tilePairs3x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -454,7 +454,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tile4x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tile4x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -550,7 +550,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tilePairs4x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tilePairs4x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tilePairs4x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -682,7 +682,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile5x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tile5x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tile5x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -793,7 +793,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tilePairs5x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tilePairs5x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tilePairs5x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -949,7 +949,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile6x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tile6x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tile6x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -1075,7 +1075,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tilePairs6x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tilePairs6x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tilePairs6x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -1255,7 +1255,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile7x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tile7x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tile7x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -1396,7 +1396,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tilePairs7x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tilePairs7x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tilePairs7x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -1600,7 +1600,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tile8x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tile8x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX
@@ -1756,7 +1756,7 @@ store:
 	VZEROUPPER
 	RET
 
-// func tilePairs8x48(k int, a *float32, b *float32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+// func tilePairs8x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 // Requires: AVX, AVX512F
 TEXT ·tilePairs8x48(SB), NOSPLIT, $0-72
 	MOVQ   k+0(FP), AX

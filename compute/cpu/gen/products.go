@@ -20,7 +20,7 @@ func products() {
 	peak("peakPairs", true)
 }
 
-const tileSignature = "func(k int, a, b, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)"
+const tileSignature = "func(k int, a, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)"
 
 // tile48 adds one block of k to a tile: c[i][j] = start[i][j] + Σ a[k][i]·b[k][j] for the columns j in mask. c is shift
 // columns off. Without start the sum alone is stored.
