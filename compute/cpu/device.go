@@ -12,7 +12,10 @@ import (
 type Device struct {
 	level Level
 	pool  *pool
+	rows  rowKernels
 	err   error // the first since the last Sync
+
+	attention attention
 
 	product product
 }
@@ -43,7 +46,7 @@ func New(o Options) (*Device, error) {
 	if o.Level > Best() {
 		return nil, fmt.Errorf("cpu: this processor has no %v; the best it has is %v", o.Level, Best())
 	}
-	return &Device{level: o.Level, pool: newPool(o.Threads)}, nil
+	return &Device{level: o.Level, pool: newPool(o.Threads), rows: rowsAt(o.Level)}, nil
 }
 
 // Level is the instruction-set level the device computes at.

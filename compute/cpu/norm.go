@@ -1,0 +1,49 @@
+package cpu
+
+import (
+	"math"
+
+	"shallow/compute"
+)
+
+// RMSNorm divides groups of a row by their root mean square.
+func (d *Device) RMSNorm(out, x, weight compute.Tensor, eps, offset float32, rstd compute.Tensor) {
+	if !d.ok() || !d.fits("RMSNorm", "x", x, x.Rows, x.Cols, compute.Float32) ||
+		!d.fits("RMSNorm", "out", out, x.Rows, x.Cols, compute.Float32) ||
+		!d.fits("RMSNorm", "weight", weight, 1, weight.Cols, compute.Float32, compute.BFloat16, compute.Float16) {
+		return
+	}
+	width := weight.Cols
+	if width == 0 || x.Cols%width != 0 {
+		d.fail("RMSNorm: %d columns are no multiple of the weight's %d", x.Cols, width)
+		return
+	}
+	groups := x.Cols / width
+	if rstd.Given() && !d.fits("RMSNorm", "rstd", rstd, x.Rows, groups, compute.Float32) {
+		return
+	}
+	w := make([]float32, width)
+	d.widenRow(w, weight, 0)
+	if offset != 0 {
+		for j := range w {
+			w[j] += offset
+		}
+	}
+	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			from, to := floatRow(x, i), floatRow(out, i)
+			for g := range groups {
+				a, b := g*width, (g+1)*width
+				r := reciprocalRoot(d.rows.sumSquares(from[a:b]), width, eps)
+				d.rows.normalize(to[a:b], from[a:b], w, r)
+				if rstd.Given() {
+					floatRow(rstd, i)[g] = r
+				}
+			}
+		}
+	})
+}
+
+func reciprocalRoot(sum float32, n int, eps float32) float32 {
+	return float32(1 / math.Sqrt(float64(sum)/float64(n)+float64(eps)))
+}

@@ -1,0 +1,26 @@
+package cpu
+
+import "shallow/compute"
+
+// RoPE turns pairs of channels by the angles of their row's position.
+func (d *Device) RoPE(x, cos, sin, rows compute.Tensor, headSize int) {
+	if !d.ok() || !d.fits("RoPE", "x", x, x.Rows, x.Cols, compute.Float32) ||
+		!d.fits("RoPE", "cos", cos, cos.Rows, cos.Cols, compute.Float32) ||
+		!d.fits("RoPE", "sin", sin, cos.Rows, cos.Cols, compute.Float32) {
+		return
+	}
+	if headSize <= 0 || x.Cols%headSize != 0 || 2*cos.Cols > headSize {
+		d.fail("RoPE: %d pairs of channels in heads of %d, %d columns", cos.Cols, headSize, x.Cols)
+		return
+	}
+	at, ok := d.indices("RoPE", "rows", rows, x.Rows, 0, cos.Rows)
+	if !ok || cos.Cols == 0 {
+		return
+	}
+	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			p := int(at[i])
+			d.rows.rotate(floatRow(x, i), floatRow(cos, p), floatRow(sin, p), headSize)
+		}
+	})
+}
