@@ -1,0 +1,3 @@
+package cpu
+
+func attentionKernelsAt(Level) *attentionKernels { return &genericAttention }

@@ -1,0 +1,143 @@
+package cpu
+
+import (
+	"math"
+
+	"shallow/compute"
+)
+
+// attentionKernels are the inner loops of attention at one level. per is the numbers in a unit: 1 for float32, 2 for pairs of
+// bfloat16, which only kernels with pairs multiply. Elsewhere pairs are widened, and queries and weights stay float32.
+type attentionKernels struct {
+	pairs bool
+	// multiply sets c[i][j] to start[i]·c[i][j] + Σ_k a[i][k]·b[k][j], for rows × cols numbers and depth units of k. Without
+	// start it begins at zero. The rows of c, a and b are ldc, lda and ldb apart. cols is a multiple of channelBlock.
+	multiply func(c []float32, ldc int, start []float32, a []uint32, lda int, b []uint32, ldb int, rows, depth, cols, per int)
+	// weigh takes one page's scores of as many rows as peaks has. With m the larger of a row's peak and of its visible
+	// scores times scale, correction becomes 2^(peak-m), peak m, and weights 2^(score·scale-m), or 0 where not visible; lanes,
+	// 16 a row, become lanes·correction plus the weights. weights may be the memory of scores where per is 1.
+	weigh func(weights []uint32, scores []float32, visible []uint64, peaks, correction, lanes []float32, scale float32, per int)
+	// widenPairs splits rows of pairs into two rows of float32 each, the first of a pair to the first row.
+	widenPairs func(dst []float32, src []uint32, width int)
+	// roundPairs rounds src to pairs; with an odd number the last has a zero beside it.
+	roundPairs func(dst []uint32, src []float32)
+	// finite reports whether no number in units is infinite or NaN.
+	finite func(units []uint32, per int) bool
+	// scale is dst = src·factor + 0, which has no negative zeros, for len(dst) numbers.
+	scale func(dst, src []float32, factor float32)
+}
+
+var genericAttention = attentionKernels{
+	multiply:   multiplyGeneric,
+	weigh:      weighGeneric,
+	widenPairs: widenPairsGeneric,
+	roundPairs: roundPairsGeneric,
+	finite:     finiteGeneric,
+	scale:      scaleGeneric,
+}
+
+func multiplyGeneric(c []float32, ldc int, start []float32, a []uint32, lda int, b []uint32, ldb int, rows, depth, cols, _ int) {
+	fa, fb := asFloats(a), asFloats(b)
+	for i := range rows {
+		ci := c[i*ldc : i*ldc+cols]
+		if start == nil {
+			clear(ci)
+		} else {
+			for j := range ci {
+				ci[j] *= start[i]
+			}
+		}
+		for k, x := range fa[i*lda : i*lda+depth] {
+			for j, y := range fb[k*ldb : k*ldb+cols] {
+				ci[j] += x * y
+			}
+		}
+	}
+}
+
+func weighGeneric(weights []uint32, scores []float32, visible []uint64, peaks, correction, lanes []float32, scale float32, _ int) {
+	w := asFloats(weights)
+	for i := range peaks {
+		m := peaks[i]
+		row := scores[i*compute.PageSize : (i+1)*compute.PageSize]
+		for j, s := range row {
+			if visible[i]>>j&1 == 1 {
+				m = max(m, s*scale)
+			}
+		}
+		correction[i] = exp2Generic(peaks[i] - m)
+		peaks[i] = m
+		sums := lanes[i*channelBlock : (i+1)*channelBlock]
+		for j := range sums {
+			sums[j] *= correction[i]
+		}
+		for j, s := range row {
+			var x float32
+			if visible[i]>>j&1 == 1 {
+				x = exp2Generic(s*scale - m)
+			}
+			w[i*compute.PageSize+j] = x
+			sums[j%channelBlock] += x
+		}
+	}
+}
+
+// exp2Terms are those of 2^f - 1 for f in [-½, ½], f⁶ first. Source: Cephes, exp2f.
+var exp2Terms = [...]float32{
+	1.535336188319500e-4, 1.339887440266574e-3, 9.618437357674640e-3,
+	5.550332471162809e-2, 2.402264791363012e-1, 6.931472028550421e-1,
+}
+
+// exp2Least is where 2^x is taken to be zero.
+const exp2Least = -126
+
+// exp2Generic is 2^x for x that is not positive, to 2e-7, and exactly 1 at 0.
+func exp2Generic(x float32) float32 {
+	if x < exp2Least {
+		return 0
+	}
+	n := float32(math.RoundToEven(float64(x)))
+	f := x - n
+	p := exp2Terms[0]
+	for _, c := range exp2Terms[1:] {
+		p = p*f + c
+	}
+	return (p*f + 1) * math.Float32frombits(uint32(int32(n)+127)<<23)
+}
+
+func widenPairsGeneric(dst []float32, src []uint32, width int) {
+	for len(src) > 0 {
+		for i, u := range src[:width] {
+			dst[i] = math.Float32frombits(u << 16)
+			dst[width+i] = math.Float32frombits(u &^ 0xffff)
+		}
+		src, dst = src[width:], dst[2*width:]
+	}
+}
+
+func roundPairsGeneric(dst []uint32, src []float32) {
+	for i := range src {
+		h := uint32(floatToBF16(src[i]))
+		if i%2 == 0 {
+			dst[i/2] = h
+		} else {
+			dst[i/2] |= h << 16
+		}
+	}
+}
+
+func finiteGeneric(units []uint32, per int) bool {
+	const exponent = 0x7f80
+	for _, u := range units {
+		if u>>16&exponent == exponent || per == 2 && u&exponent == exponent {
+			return false
+		}
+	}
+	return true
+}
+
+func scaleGeneric(dst, src []float32, factor float32) {
+	for i := range dst {
+		dst[i] = src[i]*factor + 0
+	}
+}
