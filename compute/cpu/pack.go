@@ -35,7 +35,7 @@ func (d *Device) Pack(w compute.Tensor, in compute.Kind) compute.Tensor {
 	d.pool.run(panels, func(_, i int) {
 		panel := m.units[i*units*k.cols:]
 		for u := 0; u < units; u += blockUnits {
-			k.packWeights(panel[u*k.cols:], &source, i*k.cols, u, min(blockUnits, units-u))
+			k.packWeights(panel[u*k.cols:], &source, i*k.cols, u, min(blockUnits, units-u), i*k.cols, u+blockUnits)
 		}
 	})
 	return t

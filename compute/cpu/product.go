@@ -180,7 +180,11 @@ func (p *product) multiplyPiece(worker, i int) {
 		n := min(blockUnits, p.units-u)
 		if w.packed == nil {
 			for j := t.panel; j < t.end; j++ {
-				kernels.packWeights(p.panels[worker][(j-t.panel)*size:], w, j*cols, u, n)
+				next, nextUnit := j+1, u
+				if next == t.end {
+					next, nextUnit = t.panel, u+n
+				}
+				kernels.packWeights(p.panels[worker][(j-t.panel)*size:], w, j*cols, u, n, next*cols, nextUnit)
 			}
 		}
 		for row := t.lo; row < t.hi; row += kernels.rows {

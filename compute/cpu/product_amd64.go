@@ -1,16 +1,97 @@
 package cpu
 
+import (
+	"shallow/compute"
+)
+
 // levelKernels are the kernels of a level, Float32's and BFloat16's.
 func levelKernels(l Level) [2]productKernels {
-	generic := genericKernels()
 	if l < AVX512 {
-		return generic
+		return genericKernels()
 	}
-	single := productKernels{rows: 8, cols: 48, tiles: []tile{nil, tile1x48, tile2x48, tile3x48, tile4x48, tile5x48, tile6x48, tile7x48, tile8x48}}
+	single := productKernels{
+		rows: 8, cols: 48,
+		tiles:       []tile{nil, tile1x48, tile2x48, tile3x48, tile4x48, tile5x48, tile6x48, tile7x48, tile8x48},
+		packColumns: packColumns512, packTile: packTile512,
+	}
 	double := single
-	double.round = true
-	if l >= AVX512BF16 {
-		double = productKernels{rows: 8, cols: 48, pairs: true, tiles: []tile{nil, tilePairs1x48, tilePairs2x48, tilePairs3x48, tilePairs4x48, tilePairs5x48, tilePairs6x48, tilePairs7x48, tilePairs8x48}}
+	if double.round = true; l >= AVX512BF16 {
+		double.round, double.pairs = false, true
+		double.tiles = []tile{nil, tilePairs1x48, tilePairs2x48, tilePairs3x48, tilePairs4x48, tilePairs5x48, tilePairs6x48, tilePairs7x48, tilePairs8x48}
 	}
 	return [2]productKernels{single, double}
+}
+
+// nf4Order takes the words of two halves of a vector to its even and odd words.
+var nf4Order = func() (order [32]uint16) {
+	for i := range order {
+		order[i] = uint16(i/2 + i%2*16)
+	}
+	return order
+}()
+
+// packColumns512 is productKernels.packColumns in AVX-512.
+func packColumns512(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int {
+	col := k.column(u)
+	elements := k.elements(w.cols, u, n)
+	if w.kind == compute.NF4 {
+		return packColumnsNF4(k, dst, w, row, col, elements, ahead)
+	}
+	size := int(w.kind.Bytes(1))
+	pack, turn := columnsCopy, 16 // elements a turn
+	switch {
+	case k.round && w.kind != compute.BFloat16:
+		return 0
+	case w.kind == compute.BFloat16 && k.pairs:
+		turn = 32
+	case w.kind == compute.BFloat16:
+		pack, turn = columnsWiden, 32
+	case w.kind == compute.Float16 && k.pairs:
+		pack, turn = columnsHalfRound, 32
+	case w.kind == compute.Float16:
+		pack, turn = columnsHalf, 32
+	case k.pairs:
+		pack, turn = columnsRound, 32
+	}
+	turns := elements / turn
+	if turns > 0 {
+		pack(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), size*w.stride, turns, size*ahead)
+	}
+	return turns * turn / k.column(1)
+}
+
+// packColumnsNF4 needs scales that begin with the rows, and even numbers of them: other shapes are decoded one by one.
+func packColumnsNF4(k *productKernels, dst []uint32, w *weight, row, col, elements, ahead int) int {
+	const turn = 2 * compute.NF4Block
+	turns := elements / turn
+	if turns == 0 || k.round || (w.offset+col)%compute.NF4Block != 0 || w.stride%compute.NF4Block != 0 {
+		return 0
+	}
+	var scales [2 * blockUnits / turn][2][16]float32
+	for i := range 16 {
+		first := (w.offset + (row+i)*w.stride + col) / compute.NF4Block
+		for j, s := range w.memory.absmax[first : first+2*turns] {
+			scales[j/2][j%2][i] = s
+		}
+	}
+	pack := columnsNF4
+	if k.pairs {
+		pack = columnsNF4Pairs
+	}
+	pack(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), w.stride/2, turns, ahead/2, &scales[0], &nf4Codes, &nf4Order)
+	return turns * turn / k.column(1)
+}
+
+// packTile512 is productKernels.packTile in AVX-512.
+func packTile512(k *productKernels, dst []uint32, x []float32, stride, cols int) int {
+	switch turns := cols / (32 * k.column(1)); {
+	case turns == 0 || k.round:
+		return 0
+	case k.pairs:
+		rows8Pairs(&dst[0], &x[0], 4*stride, turns)
+		return 32 * turns
+	default:
+		rows8(&dst[0], &x[0], 4*stride, turns)
+		return 32 * turns
+	}
 }

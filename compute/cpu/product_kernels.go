@@ -18,8 +18,8 @@ type productKernels struct {
 	tiles      []tile // by number of rows
 
 	// packColumns lays as many of n units of 16 rows of a weight side by side as it has a fast way for, and returns
-	// their number. dst is [n][cols].
-	packColumns func(k *productKernels, dst []uint32, w *weight, row, u, n int) int
+	// their number. dst is [n][cols]. What lies ahead elements further is needed next.
+	packColumns func(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int
 	// packTile does the same with a whole tile of rows of x. dst is [units][rows].
 	packTile func(k *productKernels, dst []uint32, x []float32, stride, cols int) int
 }
@@ -50,11 +50,16 @@ func (k *productKernels) units(cols int) int {
 }
 
 // packWeights lays n units of a panel of w's rows side by side: dst[i][j] is unit u+i of row row+j, zero past the last row.
-func (k *productKernels) packWeights(dst []uint32, w *weight, row, u, n int) {
+// Unit nextUnit of row nextRow is where the next call will begin.
+func (k *productKernels) packWeights(dst []uint32, w *weight, row, u, n, nextRow, nextUnit int) {
 	for j := 0; j < k.cols; j += 16 {
 		count, done := min(w.rows-row-j, 16), 0
 		if count == 16 && k.packColumns != nil {
-			done = k.packColumns(k, dst[j:], w, row+j, u, n)
+			ahead := 16 * w.stride
+			if j+16 == k.cols {
+				ahead = (nextRow-row-j)*w.stride + k.column(nextUnit) - k.column(u)
+			}
+			done = k.packColumns(k, dst[j:], w, row+j, u, n, ahead)
 		}
 		for i := range 16 {
 			if i >= count {
@@ -78,6 +83,9 @@ func (k *productKernels) packRows(dst []uint32, x []float32, stride, r, cols int
 	done := 0
 	if r == k.rows && k.packTile != nil {
 		done = k.packTile(k, dst, x, stride, cols)
+	}
+	if done == k.units(cols) {
+		return
 	}
 	for i := range r {
 		k.scatter(dst[done*r+i:], x[i*stride+k.column(done):i*stride+cols], r)

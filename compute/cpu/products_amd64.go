@@ -84,6 +84,58 @@ func tile8x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float3
 //go:noescape
 func tilePairs8x48(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
+// columnsCopy copies units as they are: 16 rows of a weight become 16 columns of a panel. Strides are in bytes; a turn of the n
+// reads as many bytes of each row as make 16 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columnsCopy(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int)
+
+// columnsWiden widens bfloat16 to float32: 16 rows of a weight become 16 columns of a panel. Strides are in bytes; a turn of the n
+// reads as many bytes of each row as make 16 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columnsWiden(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int)
+
+// columnsHalf widens float16 to float32: 16 rows of a weight become 16 columns of a panel. Strides are in bytes; a turn of the n
+// reads as many bytes of each row as make 16 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columnsHalf(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int)
+
+// columnsRound rounds float32 to pairs of bfloat16: 16 rows of a weight become 16 columns of a panel. Strides are in bytes; a turn of the n
+// reads as many bytes of each row as make 16 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columnsRound(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int)
+
+// columnsHalfRound rounds float16 to pairs of bfloat16: 16 rows of a weight become 16 columns of a panel. Strides are in bytes; a turn of the n
+// reads as many bytes of each row as make 16 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columnsHalfRound(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int)
+
+// columnsNF4 decodes 16 rows of NF4 codes into columns of a panel, 128 elements a turn. scales holds two blocks of 64
+// elements a turn, of all rows; interleave takes two halves of a vector to its even and odd words.
+//
+//go:noescape
+func columnsNF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[2][16]float32, codes *[16]float32, interleave *[32]uint16)
+
+// columnsNF4Pairs decodes 16 rows of NF4 codes into columns of a panel, 128 elements a turn. scales holds two blocks of 64
+// elements a turn, of all rows; interleave takes two halves of a vector to its even and odd words.
+//
+//go:noescape
+func columnsNF4Pairs(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[2][16]float32, codes *[16]float32, interleave *[32]uint16)
+
+// rows8 lays 8 rows of x side by side, 32 units a turn. stride is in bytes.
+//
+//go:noescape
+func rows8(dst *uint32, src *float32, stride int, n int)
+
+// rows8Pairs lays 8 rows of x side by side, 32 units a turn. stride is in bytes.
+//
+//go:noescape
+func rows8Pairs(dst *uint32, src *float32, stride int, n int)
+
 // peakFloat32 runs 24 independent chains of n multiply-adds of 16 lanes.
 func peakFloat32(n int)
 

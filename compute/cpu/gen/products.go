@@ -16,6 +16,7 @@ func products() {
 		tile48(fmt.Sprintf("tile%dx48", r), r, false)
 		tile48(fmt.Sprintf("tilePairs%dx48", r), r, true)
 	}
+	packing()
 	peak("peakFloat32", false)
 	peak("peakPairs", true)
 }
