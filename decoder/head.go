@@ -1,0 +1,125 @@
+package decoder
+
+import (
+	"fmt"
+
+	"shallow/compute"
+)
+
+// Head is the final norm and the projection to the vocabulary.
+type Head struct {
+	model  *Model
+	norm   compute.Tensor
+	weight compute.Tensor // [V, D]
+	rows   int            // states at a time
+	arena  compute.Arena
+}
+
+// headBytes bounds the logits that are in memory at once.
+const headBytes = 32 << 20
+
+// Head loads the final norm and the head, packed where Options say so. It must be released.
+func (m *Model) Head() *Head { return m.head(m.options.Pack, 0) }
+
+// head loads the head for calls of at most rows states; 0 is as many as headBytes hold.
+func (m *Model) head(pack bool, rows int) *Head {
+	s := m.Spec
+	h := &Head{model: m, norm: m.load(s.FinalNormWeight()), weight: m.load(s.HeadWeight()), rows: rows}
+	if rows == 0 {
+		h.rows = min(max(headBytes/(4*s.V), 16), m.options.Rows)
+	}
+	if pack {
+		mapped := h.weight
+		h.weight = m.Device.Pack(mapped, m.headIn)
+		m.Device.Release(mapped.Memory)
+	}
+	h.arena = m.Device.NewArena(compute.Float32.Bytes(h.rows*(s.D+s.V)) + 2*arenaAlignment)
+	return h
+}
+
+// Release gives the head's memory back and lets its pages of the file go.
+func (h *Head) Release() {
+	h.arena.Release()
+	h.model.Device.Release(h.norm.Memory)
+	h.model.Device.Release(h.weight.Memory)
+	h.model.Checkpoint.Forget(h.model.Spec.HeadWeight().Name)
+}
+
+// Bytes is the memory that the head takes: its pages of the file, its packed copy, and the logits of one call.
+func (h *Head) Bytes() int64 {
+	s := h.model.Spec
+	return h.norm.Memory.Bytes() + h.weight.Memory.Bytes() + compute.Float32.Bytes(h.rows*(s.D+s.V))
+}
+
+// apply gives the logits [n, V] of at most h.rows states x [n, D]. They live until the next call.
+func (h *Head) apply(x compute.Tensor) compute.Tensor {
+	m, s := h.model, h.model.Spec
+	h.arena.Reset()
+	normed := h.arena.New(compute.Float32, x.Rows, s.D)
+	m.Device.RMSNorm(normed, x, h.norm, s.NormEps, s.NormOffset, compute.Tensor{})
+	logits := h.arena.New(compute.Float32, x.Rows, s.V)
+	m.Device.MatMul(normed, m.headIn, compute.Product{Out: logits, W: h.weight})
+	return logits
+}
+
+// Logits gives the logits of states x [n, D] that left the last layer: n·V numbers, row after row.
+func (h *Head) Logits(x compute.Tensor) ([]float32, error) {
+	v := h.model.Spec.V
+	out := make([]float32, x.Rows*v)
+	for lo := 0; lo < x.Rows; lo += h.rows {
+		hi := min(lo+h.rows, x.Rows)
+		if err := h.model.Device.Download(compute.Bytes(out[lo*v:hi*v]), h.apply(x.RowRange(lo, hi))); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Losses gives -log of the probability of targets[i] behind state i of x [n, D], in nats; 0 where a target is negative.
+func (h *Head) Losses(x compute.Tensor, targets []int32) ([]float32, error) {
+	m := h.model
+	if len(targets) != x.Rows {
+		return nil, fmt.Errorf("decoder: %d targets for %d states", len(targets), x.Rows)
+	}
+	at, losses := m.uploadInts(targets), m.Device.New(compute.Float32, x.Rows, 1)
+	defer m.Device.Release(at.Memory)
+	defer m.Device.Release(losses.Memory)
+	for lo := 0; lo < x.Rows; lo += h.rows {
+		hi := min(lo+h.rows, x.Rows)
+		m.Device.CrossEntropy(losses.RowRange(lo, hi), h.apply(x.RowRange(lo, hi)), at.RowRange(lo, hi))
+	}
+	out := make([]float32, x.Rows)
+	return out, m.Device.Download(compute.Bytes(out), losses)
+}
+
+// Logits gives the logits of some rows of X, len(rows)·V numbers; of all rows where rows is nil.
+func (g *Group) Logits(h *Head, rows []int) ([]float32, error) {
+	if rows == nil {
+		return h.Logits(g.x)
+	}
+	dev := g.model.Device
+	index := make([]int32, len(rows))
+	for i, r := range rows {
+		index[i] = int32(r)
+	}
+	at, x := g.model.uploadInts(index), dev.New(compute.Float32, len(rows), g.x.Cols)
+	defer dev.Release(at.Memory)
+	defer dev.Release(x.Memory)
+	dev.Gather(x, g.x, at)
+	return h.Logits(x)
+}
+
+// Losses gives each row's loss on the token that follows it in its sequence, in nats; 0 for a sequence's last row.
+func (g *Group) Losses(h *Head) ([]float32, error) { return h.Losses(g.x, g.NextTokens()) }
+
+// NextTokens is, for each row of X, the token that follows in its sequence, or -1 behind the last.
+func (g *Group) NextTokens() []int32 {
+	next := make([]int32, 0, g.Rows())
+	for _, seq := range g.sequences {
+		for _, id := range seq[1:] {
+			next = append(next, int32(id))
+		}
+		next = append(next, -1)
+	}
+	return next
+}
