@@ -1,0 +1,290 @@
+package tokenizer
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// bpe is byte-pair encoding: a piece becomes its characters (or bytes), and of all neighbours that have a merge the
+// one of the lowest rank, the leftmost of equal ones, is joined until none is left.
+type bpe struct {
+	vocab    vocabulary
+	ranks    pairTable // (left, right) to rank
+	products []uint32  // rank to the id of the joined piece
+
+	byteLevel    bool       // pieces are raw bytes, else runes
+	units        [256]int32 // byteLevel: the id of each byte; else of each ASCII rune; -1 where there is none
+	unknown      int32      // the id of unk_token, or -1
+	fuseUnknown  bool
+	fallback     bool // a character without a piece becomes its bytes
+	bytes        [256]int32
+	ignoreMerges bool              // a piece of the vocabulary is taken whole
+	whole        map[string]uint32 // what ignoreMerges looks in
+
+	seams seams // runes only
+}
+
+func newBPE(f modelFile, byteLevel bool) (*bpe, error) {
+	for _, refused := range []struct {
+		key  string
+		used bool
+	}{
+		{"dropout", f.Dropout != nil && *f.Dropout != 0},
+		{"continuing_subword_prefix", f.SubwordPrefix != nil && *f.SubwordPrefix != ""},
+		{"end_of_word_suffix", f.WordSuffix != nil && *f.WordSuffix != ""},
+	} {
+		if refused.used {
+			return nil, fmt.Errorf("model BPE with %s is not supported", refused.key)
+		}
+	}
+	vocab, err := newVocabulary(f.Vocab)
+	if err != nil {
+		return nil, err
+	}
+	m := &bpe{
+		vocab: vocab, byteLevel: byteLevel, unknown: -1, fuseUnknown: f.FuseUnk,
+		fallback: f.ByteFallback, bytes: vocab.byteIDs(), ignoreMerges: f.IgnoreMerges,
+	}
+	if f.UnkToken != nil {
+		id, ok := vocab.ids[*f.UnkToken]
+		if !ok {
+			return nil, fmt.Errorf("unk_token %q is not in the vocabulary", *f.UnkToken)
+		}
+		m.unknown = int32(id)
+	}
+	m.setUnits()
+	if err := m.setMerges(f.Merges); err != nil {
+		return nil, err
+	}
+	if m.ignoreMerges {
+		m.setWhole()
+	}
+	if !byteLevel {
+		m.seams = newSeams(m, f.Merges)
+	}
+	return m, nil
+}
+
+func (m *bpe) setUnits() {
+	for b := range m.units {
+		m.units[b] = -1
+		unit := string(rune(b))
+		if m.byteLevel {
+			unit = string(alphabet[b])
+		}
+		if id, ok := m.vocab.ids[unit]; ok && (m.byteLevel || b < utf8.RuneSelf) {
+			m.units[b] = int32(id)
+		}
+	}
+}
+
+func (m *bpe) setMerges(f mergeFile) error {
+	m.ranks = newPairTable(len(f.left))
+	m.products = make([]uint32, len(f.left))
+	var joined []byte
+	for rank, left := range f.left {
+		right := f.right[rank]
+		a, ok := m.vocab.ids[left]
+		if !ok {
+			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", rank, left, right, left)
+		}
+		b, ok := m.vocab.ids[right]
+		if !ok {
+			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", rank, left, right, right)
+		}
+		joined = append(append(joined[:0], left...), right...)
+		c, ok := m.vocab.ids[string(joined)]
+		if !ok {
+			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", rank, left, right, joined)
+		}
+		m.ranks.set(a, b, uint32(rank)) // of equal merges the last counts, as in the reference
+		m.products[rank] = c
+	}
+	return nil
+}
+
+func (m *bpe) setWhole() {
+	m.whole = m.vocab.ids
+	if !m.byteLevel {
+		return
+	}
+	m.whole = make(map[string]uint32, len(m.vocab.ids))
+	var raw []byte
+	for piece, id := range m.vocab.ids {
+		var ok bool
+		if raw, ok = rawBytes(raw[:0], piece); ok {
+			m.whole[string(raw)] = id
+		}
+	}
+}
+
+// encode appends the ids of a piece to e.ids.
+func (m *bpe) encode(e *encoder, piece string) error {
+	if m.byteLevel {
+		m.word(e, piece)
+		return nil
+	}
+	if m.ignoreMerges {
+		if id, ok := m.whole[piece]; ok {
+			e.ids = append(e.ids, int(id))
+			return nil
+		}
+	}
+	if !m.seams.usable {
+		m.word(e, piece)
+		return nil
+	}
+	start, before := 0, rune(-1)
+	for at, r := range piece {
+		if before >= 0 && m.seams.between(before, r) {
+			m.word(e, piece[start:at])
+			start = at
+		}
+		before = r
+	}
+	m.word(e, piece[start:])
+	return nil
+}
+
+// word appends the ids of a piece that merges can cross, through the cache.
+func (m *bpe) word(e *encoder, word string) {
+	if len(word) == 1 {
+		if id := m.units[word[0]]; id >= 0 {
+			e.ids = append(e.ids, int(id))
+			return
+		}
+	}
+	slot := e.words.slot(word)
+	if slot == nil || slot.word != word {
+		if m.ignoreMerges && m.byteLevel {
+			if id, ok := m.whole[word]; ok {
+				e.symbols = append(e.symbols[:0], id)
+				e.keep(slot, word)
+				return
+			}
+		}
+		m.symbols(e, word)
+		m.merge(e)
+		e.keep(slot, word)
+		return
+	}
+	for _, id := range slot.ids {
+		e.ids = append(e.ids, int(id))
+	}
+}
+
+// symbols sets e.symbols to the ids of the characters or bytes of word.
+func (m *bpe) symbols(e *encoder, word string) {
+	e.symbols = e.symbols[:0]
+	pending := false // an unknown character waits for another that it is fused with
+	flush := func() {
+		if pending {
+			e.symbols = append(e.symbols, uint32(m.unknown))
+		}
+		pending = false
+	}
+	for at := 0; at < len(word); {
+		id, n := m.unit(word[at:])
+		if id >= 0 {
+			flush()
+			e.symbols = append(e.symbols, uint32(id))
+		} else if !m.fallback || !m.bytesOf(e, word[at:at+n]) {
+			if !m.fuseUnknown {
+				flush()
+			}
+			pending = m.unknown >= 0 // without unk_token the character is left out
+		}
+		at += n
+	}
+	flush()
+}
+
+// unit is the id, or -1, and the length of the first character or byte of s.
+func (m *bpe) unit(s string) (id int32, n int) {
+	if m.byteLevel || s[0] < utf8.RuneSelf {
+		return m.units[s[0]], 1
+	}
+	_, n = utf8.DecodeRuneInString(s)
+	if id, ok := m.vocab.ids[s[:n]]; ok {
+		return int32(id), n
+	}
+	return -1, n
+}
+
+// bytesOf appends the byte pieces of an unknown character, if there is one for each.
+func (m *bpe) bytesOf(e *encoder, unit string) bool {
+	if m.byteLevel {
+		unit = string(alphabet[unit[0]])
+	}
+	for i := range len(unit) {
+		if m.bytes[unit[i]] < 0 {
+			return false
+		}
+	}
+	for i := range len(unit) {
+		e.symbols = append(e.symbols, uint32(m.bytes[unit[i]]))
+	}
+	return true
+}
+
+// seams are the places in a text that no merge can cross. A merge joins two pieces where the last rune of the left one
+// meets the first of the right one; a pair of runes that meets so in no merge parts the text into stretches that can be
+// merged one by one. SentencePiece models, which see a whole text as one piece, are fast through this alone: no merge
+// of Llama-2 or Mistral has ▁ after another rune.
+type seams struct {
+	usable bool
+	ascii  [utf8.RuneSelf][2]uint64 // bit b of row a: a and b meet in a merge
+	others pairTable
+}
+
+func newSeams(m *bpe, f mergeFile) (s seams) {
+	// Unknown characters fuse across seams, unless each becomes bytes.
+	s.usable = m.unknown < 0 || !m.fuseUnknown && !m.fallback
+	if m.fallback {
+		s.usable = true
+		for _, id := range m.bytes {
+			s.usable = s.usable && id >= 0
+		}
+	}
+	s.others = newPairTable(len(f.left))
+	for i, left := range f.left {
+		right := f.right[i]
+		if left == "" || right == "" || m.standsForOther(left) || m.standsForOther(right) {
+			s.usable = false
+			return s
+		}
+		a, _ := utf8.DecodeLastRuneInString(left)
+		b, _ := utf8.DecodeRuneInString(right)
+		if a < utf8.RuneSelf && b < utf8.RuneSelf {
+			s.ascii[a][b>>6] |= 1 << (b & 63)
+		} else {
+			s.others.set(uint32(a), uint32(b), 1)
+		}
+	}
+	return s
+}
+
+// standsForOther says whether a piece's text is not the text that it covers.
+func (m *bpe) standsForOther(piece string) bool {
+	id := int32(m.vocab.ids[piece])
+	return id == m.unknown || m.fallback && len(piece) == 6 && strings.HasPrefix(piece, "<0x") && m.isByte(id)
+}
+
+func (m *bpe) isByte(id int32) bool {
+	for _, b := range m.bytes {
+		if b == id {
+			return true
+		}
+	}
+	return false
+}
+
+// between says whether no merge can join a and b where they meet.
+func (s *seams) between(a, b rune) bool {
+	if a < utf8.RuneSelf && b < utf8.RuneSelf {
+		return s.ascii[a][b>>6]>>(b&63)&1 == 0
+	}
+	_, ok := s.others.get(uint32(a), uint32(b))
+	return !ok
+}

@@ -1,0 +1,325 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// Tokenizer is a tokenizer.json that was read. Several goroutines may use it at once.
+type Tokenizer struct {
+	vocab         vocabulary
+	added         map[int]addedToken // by id; Content is what Decode shows
+	addedIDs      map[string]int
+	raw           addedTokens // searched in the text as it is
+	normalized    addedTokens // searched in the normalized text
+	normalizers   []normalizer
+	pre           []preTokenizer
+	model         model
+	before, after []int // ids that the post-processor puts around a text
+	decoders      []decoder
+	size          int
+
+	encoders sync.Pool
+	failure  atomic.Pointer[error]
+}
+
+// model turns a piece into ids, which it appends to e.ids.
+type model interface {
+	encode(e *encoder, piece string) error
+}
+
+// maxFile bounds a tokenizer.json; the largest published ones have 40 MB.
+const maxFile = 256 << 20
+
+// Open reads tokenizer.json: path is the file itself or the model directory that holds it.
+func Open(path string) (*Tokenizer, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	if info.IsDir() {
+		dir := path
+		path = filepath.Join(dir, "tokenizer.json")
+		if info, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, missing(dir)
+		} else if err != nil {
+			return nil, fmt.Errorf("tokenizer: %w", err)
+		}
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("tokenizer: %s: %d bytes; a tokenizer.json has at most %d", path, info.Size(), maxFile)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	t, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %s: %s", path, strings.TrimPrefix(err.Error(), "tokenizer: "))
+	}
+	return t, nil
+}
+
+// missing is the error for a directory without tokenizer.json; it names the tokenizer files that are there instead.
+func missing(dir string) error {
+	var found []string
+	for _, name := range []string{"tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json", "tekken.json", "qwen.tiktoken"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			found = append(found, name)
+		}
+	}
+	here := "no other tokenizer file is there"
+	if len(found) > 0 {
+		here = "it has " + strings.Join(found, ", ") + ", which cannot be read yet"
+	}
+	return fmt.Errorf("tokenizer: %s: no tokenizer.json, and that is the only file supported now (%s); "+
+		"save the model's tokenizer once in the fast format and put tokenizer.json beside config.json", dir, here)
+}
+
+// Parse reads the contents of a tokenizer.json.
+func Parse(data []byte) (*Tokenizer, error) {
+	t, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	return t, nil
+}
+
+func parse(data []byte) (*Tokenizer, error) {
+	var f file
+	if err := json.Unmarshal(data, &f); err != nil {
+		return nil, err
+	}
+	t := &Tokenizer{}
+	t.encoders.New = func() any { return new(encoder) }
+	var err error
+	if t.normalizers, err = newNormalizers(f.Normalizer); err != nil {
+		return nil, err
+	}
+	var byteLevel bool
+	if t.pre, byteLevel, err = newPreTokenizers(f.PreTokenizer); err != nil {
+		return nil, err
+	}
+	if t.before, t.after, err = newTemplate(f.PostProcessor); err != nil {
+		return nil, err
+	}
+	if t.decoders, err = newDecoders(f.Decoder); err != nil {
+		return nil, err
+	}
+	if err := t.setModel(f.Model, byteLevel); err != nil {
+		return nil, err
+	}
+	if err := t.setAdded(f.AddedTokens); err != nil {
+		return nil, err
+	}
+	for _, id := range append(t.before[:len(t.before):len(t.before)], t.after...) {
+		if id < 0 || id >= t.size {
+			return nil, fmt.Errorf("post_processor: id %d is out of range for %d ids", id, t.size)
+		}
+	}
+	return t, nil
+}
+
+func (t *Tokenizer) setModel(f modelFile, byteLevel bool) error {
+	switch {
+	case f.Type == "BPE" || f.Type == "" && f.Merges.left != nil:
+		m, err := newBPE(f, byteLevel)
+		if err != nil {
+			return err
+		}
+		t.model, t.vocab = m, m.vocab
+	case f.Type == "Unigram":
+		if byteLevel {
+			return fmt.Errorf("model Unigram after pre_tokenizer ByteLevel is not supported")
+		}
+		m, err := newUnigram(f)
+		if err != nil {
+			return err
+		}
+		t.model, t.vocab = m, m.vocab
+	default:
+		return fmt.Errorf("model %q is not supported (supported: BPE, Unigram)", f.Type)
+	}
+	t.size = len(t.vocab.pieces)
+	return nil
+}
+
+func (t *Tokenizer) setAdded(tokens []addedToken) error {
+	t.added = make(map[int]addedToken, len(tokens))
+	t.addedIDs = make(map[string]int, len(tokens))
+	for _, token := range tokens {
+		if token.Content == "" {
+			continue // matches nothing; the reference leaves it out too
+		}
+		if err := t.checkAdded(token); err != nil {
+			return err
+		}
+		t.addedIDs[token.Content] = token.ID
+		t.size = max(t.size, token.ID+1)
+		if !token.Normalized {
+			if err := t.raw.add(token.Content, token); err != nil {
+				return err
+			}
+			t.added[token.ID] = token
+			continue
+		}
+		content, err := normalize(t.normalizers, token.Content)
+		if err != nil {
+			return fmt.Errorf("added token %d (%q): %w", token.ID, token.Content, err)
+		}
+		if err := t.normalized.add(content, token); err != nil {
+			return err
+		}
+		token.Content = content // the reference decodes it in this form since its version 0.20
+		t.added[token.ID] = token
+	}
+	return nil
+}
+
+// checkAdded refuses a token whose id or text means another piece.
+func (t *Tokenizer) checkAdded(token addedToken) error {
+	if token.ID < 0 || token.ID >= maxGap+4*len(t.vocab.pieces) {
+		return fmt.Errorf("added token %q: id %d is out of range for %d pieces", token.Content, token.ID, len(t.vocab.pieces))
+	}
+	if id, ok := t.vocab.ids[token.Content]; ok && int(id) != token.ID {
+		return fmt.Errorf("added token %q has id %d, but the vocabulary has it as %d", token.Content, token.ID, id)
+	}
+	if token.ID < len(t.vocab.pieces) {
+		if piece := t.vocab.pieces[token.ID]; piece != "" && piece != token.Content {
+			return fmt.Errorf("added token %q has id %d, which is %q in the vocabulary", token.Content, token.ID, piece)
+		}
+	}
+	if before, ok := t.added[token.ID]; ok {
+		return fmt.Errorf("added tokens %q and %q have the same id %d", before.Content, token.Content, token.ID)
+	}
+	if id, ok := t.addedIDs[token.Content]; ok {
+		return fmt.Errorf("added token %q comes twice, with the ids %d and %d", token.Content, id, token.ID)
+	}
+	return nil
+}
+
+// Encode is the ids of text. special puts those around it that the model's post-processor adds, such as BOS; text that
+// spells an added token becomes its id either way. Bytes that are not UTF-8 count as U+FFFD.
+//
+// A hostile tokenizer.json can hold an expression that takes forever, or a normalizer that makes a text explode. Both
+// are stopped, the rest of the text is left out, and [Tokenizer.Err] reports it from then on.
+func (t *Tokenizer) Encode(text string, special bool) []int {
+	text = validUTF8(text)
+	e := t.encoders.Get().(*encoder)
+	e.ids = make([]int, 0, len(text)/4+len(t.before)+len(t.after)+4)
+	if special {
+		e.ids = append(e.ids, t.before...)
+	}
+	t.raw.split(text, func(s string, id, start int) {
+		if id >= 0 {
+			e.ids = append(e.ids, id)
+			return
+		}
+		t.encodeStretch(e, s, start == 0)
+	})
+	if special {
+		e.ids = append(e.ids, t.after...)
+	}
+	ids := e.ids
+	e.ids = nil
+	t.encoders.Put(e)
+	return ids
+}
+
+// encodeStretch encodes text between added tokens; first is true at the start of the whole text.
+func (t *Tokenizer) encodeStretch(e *encoder, s string, first bool) {
+	s, err := normalize(t.normalizers, s)
+	if err != nil {
+		t.fail(err)
+		return
+	}
+	t.normalized.split(s, func(s string, id, start int) {
+		if id >= 0 {
+			e.ids = append(e.ids, id)
+			return
+		}
+		t.fail(t.encodePieces(e, s, first && start == 0, t.pre))
+	})
+}
+
+// encodePieces cuts s by the pre-tokenizers that are left and gives what comes out to the model.
+func (t *Tokenizer) encodePieces(e *encoder, s string, first bool, pre []preTokenizer) (err error) {
+	if len(pre) == 0 {
+		if s == "" {
+			return nil
+		}
+		return t.model.encode(e, s)
+	}
+	failed := pre[0].cut(s, first, func(piece string, first bool) {
+		if err == nil {
+			err = t.encodePieces(e, piece, first, pre[1:])
+		}
+	})
+	return errors.Join(failed, err)
+}
+
+// fail keeps the first error.
+func (t *Tokenizer) fail(err error) {
+	if err != nil {
+		t.failure.CompareAndSwap(nil, &err)
+	}
+}
+
+// Decode is the text of ids; ids that no token has are left out. skipSpecial leaves out special tokens. (For a special
+// token with "normalized": true the reference does not, since its version 0.20; here it is left out.)
+func (t *Tokenizer) Decode(ids []int, skipSpecial bool) string {
+	pieces := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if piece := t.piece(id); piece != "" && !(skipSpecial && t.Special(id)) {
+			pieces = append(pieces, piece)
+		}
+	}
+	if len(t.decoders) == 0 {
+		return strings.Join(pieces, " ")
+	}
+	for _, decode := range t.decoders {
+		pieces = decode(pieces)
+	}
+	return strings.Join(pieces, "")
+}
+
+// piece is the token of an id, "" if there is none.
+func (t *Tokenizer) piece(id int) string {
+	if token, ok := t.added[id]; ok {
+		return token.Content
+	}
+	if id >= 0 && id < len(t.vocab.pieces) {
+		return t.vocab.pieces[id]
+	}
+	return ""
+}
+
+// Size is the largest id plus one; a model's embedding has at least as many rows.
+func (t *Tokenizer) Size() int { return t.size }
+
+// TokenID is the id of a token as the file writes it, such as "<s>" or "Ġthe".
+func (t *Tokenizer) TokenID(token string) (id int, ok bool) {
+	if id, ok := t.addedIDs[token]; ok {
+		return id, true
+	}
+	n, ok := t.vocab.ids[token]
+	return int(n), ok
+}
+
+// Special says whether an id is a special token, such as BOS.
+func (t *Tokenizer) Special(id int) bool { return t.added[id].Special }
+
+// Err is the first failure of an Encode (see there), or nil.
+func (t *Tokenizer) Err() error {
+	if err := t.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
