@@ -200,7 +200,7 @@ func (w *Writer) writeRuns(ctx context.Context, f *os.File, at int64, outputs []
 		for i++; i < len(outputs) && outputs[i].From.shard == first.shard && outputs[i].From.Offset == first.Offset+length; i++ {
 			length += outputs[i].From.Length
 		}
-		if err := copyRange(ctx, f, at, first.shard.file, first.Offset, length, w.report); err != nil {
+		if err := copyRange(ctx, f, at, first.shard.file, first.Offset, length, true, w.report); err != nil {
 			return err
 		}
 		at += length
@@ -211,9 +211,8 @@ func (w *Writer) writeRuns(ctx context.Context, f *os.File, at int64, outputs []
 // chunk is how many bytes are copied between looks at the context.
 const chunk = 32 << 20
 
-// copyRange copies length bytes between files, within the kernel where it can.
-func copyRange(ctx context.Context, to *os.File, at int64, from *os.File, offset, length int64, report func(int64)) error {
-	inKernel := true
+// copyRange copies length bytes between files, within the kernel if that is wanted and the system can.
+func copyRange(ctx context.Context, to *os.File, at int64, from *os.File, offset, length int64, inKernel bool, report func(int64)) error {
 	var buffer []byte
 	for length > 0 {
 		if err := ctx.Err(); err != nil {

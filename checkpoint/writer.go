@@ -127,7 +127,7 @@ func (w *Writer) CopyFile(ctx context.Context, name, from string) error {
 	}
 	f, err := w.create(name)
 	if err == nil {
-		err = copyRange(ctx, f, 0, source, 0, info.Size(), w.report)
+		err = copyRange(ctx, f, 0, source, 0, info.Size(), true, w.report)
 	}
 	return w.explain(name, info.Size(), err)
 }
