@@ -1,0 +1,93 @@
+package decoder
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"shallow/checkpoint"
+	"shallow/compute"
+)
+
+// NonFiniteError says where the residual stream first holds a value that is no finite number, and why if a weight is
+// to blame.
+type NonFiniteError struct {
+	Layer              int // that the state leaves; -1 is the embedding
+	Sequence, Position int
+	File, Tensor       string // of the first weight of the layer that is not finite; empty where all are
+}
+
+func (e *NonFiniteError) Error() string {
+	where := fmt.Sprintf("layer %d", e.Layer)
+	if e.Layer < 0 {
+		where = "the embedding"
+	}
+	what := fmt.Sprintf("decoder: the state that leaves %s is not finite at token %d of sequence %d", where, e.Position, e.Sequence)
+	if e.Tensor == "" {
+		return what + ": its weights are, so its activations are too large"
+	}
+	return fmt.Sprintf("%s: %s: tensor %q holds a value that is not finite", what, e.File, e.Tensor)
+}
+
+// Finite gives a *NonFiniteError where X holds a value that is not finite. layer is the one X has just left, -1 for none.
+// It copies X to the host: ask when something else, as a distance that is NaN, gives reason to.
+func (g *Group) Finite(layer int) error {
+	const block = 1024
+	d := g.x.Cols
+	host := make([]float32, min(block, g.x.Rows)*d)
+	for lo := 0; lo < g.x.Rows; lo += block {
+		hi := min(lo+block, g.x.Rows)
+		part := host[:(hi-lo)*d]
+		if err := g.model.Device.Download(compute.Bytes(part), g.x.RowRange(lo, hi)); err != nil {
+			return err
+		}
+		for i, v := range part {
+			if v-v != 0 {
+				return g.nonFinite(layer, lo+i/d)
+			}
+		}
+	}
+	return nil
+}
+
+func (g *Group) nonFinite(layer, row int) error {
+	e := &NonFiniteError{Layer: layer}
+	for g.plan.offsets[e.Sequence+1] <= row {
+		e.Sequence++
+	}
+	e.Position = row - g.plan.offsets[e.Sequence]
+	weights := []Weight{g.model.Spec.EmbeddingWeight()}
+	if layer >= 0 {
+		weights = g.model.Spec.LayerWeights(layer)
+	}
+	for _, w := range weights {
+		if t, _ := g.model.Checkpoint.Tensor(w.Name); !finite(t) {
+			e.File, e.Tensor = t.File, t.Name
+			break
+		}
+	}
+	return e
+}
+
+// finite reports whether all of a tensor's elements are: none has an exponent of ones only.
+func finite(t checkpoint.Tensor) bool {
+	b := t.Bytes()
+	if t.DType == checkpoint.F32 {
+		const exponent = 0x7f800000
+		for ; len(b) >= 4; b = b[4:] {
+			if binary.LittleEndian.Uint32(b)&exponent == exponent {
+				return false
+			}
+		}
+		return true
+	}
+	exponent := uint16(0x7f80)
+	if t.DType == checkpoint.F16 {
+		exponent = 0x7c00
+	}
+	for ; len(b) >= 2; b = b[2:] {
+		if binary.LittleEndian.Uint16(b)&exponent == exponent {
+			return false
+		}
+	}
+	return true
+}
