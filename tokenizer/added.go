@@ -25,6 +25,7 @@ const maxAdded = 1024
 type addedTokens struct {
 	tokens []addedToken
 	trie   trie
+	total  int // bytes of all
 }
 
 func (a *addedTokens) add(content string, token addedToken) error {
@@ -34,6 +35,9 @@ func (a *addedTokens) add(content string, token addedToken) error {
 	if len(content) > maxAdded {
 		return fmt.Errorf("added token %d is %d bytes long; the limit is %d", token.ID, len(content), maxAdded)
 	}
+	if a.total += len(content); a.total > maxTrie {
+		return fmt.Errorf("added tokens have more than %d bytes together", maxTrie)
+	}
 	a.trie.add(content, int32(len(a.tokens)))
 	a.tokens = append(a.tokens, token)
 	return nil
@@ -42,6 +46,7 @@ func (a *addedTokens) add(content string, token addedToken) error {
 // split visits the stretches of s in order: text with id -1, or an added token with its id.
 func (a *addedTokens) split(s string, visit func(text string, id, start int)) {
 	done := 0
+	blanks := 0 // the end of the blanks that an rstrip token was found to take
 	for at := 0; at < len(s); {
 		if a.trie.root[s[at]] == 0 {
 			at++
@@ -59,10 +64,13 @@ func (a *addedTokens) split(s string, visit func(text string, id, start int)) {
 			continue
 		}
 		if token.LStrip {
-			start = max(len(strings.TrimRightFunc(s[:start], unicode.IsSpace)), done)
+			start = done + len(strings.TrimRightFunc(s[min(done, start):start], unicode.IsSpace))
 		}
 		if token.RStrip {
-			end = len(s) - len(strings.TrimLeftFunc(s[end:], unicode.IsSpace))
+			if end > blanks {
+				blanks = len(s) - len(strings.TrimLeftFunc(s[end:], unicode.IsSpace))
+			}
+			end = blanks
 		}
 		if done < start {
 			visit(s[done:start], -1, done)

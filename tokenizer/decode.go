@@ -18,14 +18,34 @@ func newDecoders(section json.RawMessage) ([]decoder, error) {
 		return nil, fmt.Errorf("decoder: %w", err)
 	}
 	var all []decoder
+	growth := 1
 	for _, c := range parts {
 		d, err := newDecoder(c)
 		if err != nil {
 			return nil, fmt.Errorf("decoder %s: %w", c.Type, err)
 		}
 		all = append(all, d)
+		if c.Type == "Replace" {
+			if growth *= max(len(c.Content), 1); growth > maxGrowth {
+				return nil, fmt.Errorf("decoder Replace: together they make a text more than %d times as long", maxGrowth)
+			}
+		}
 	}
 	return all, nil
+}
+
+// local says whether the text of an id depends on the ids before it only through the characters that they begin and
+// through a blank at the start of the text. Stream may then forget what it has given out.
+func local(section json.RawMessage) bool {
+	parts, err := components(section, func(c component) []json.RawMessage { return c.Decoders })
+	fused := false
+	for _, c := range parts {
+		if fused && c.Type != "Strip" || c.Type == "Strip" && (c.Content != " " || c.Stop != 0) {
+			return false
+		}
+		fused = fused || c.Type == "Fuse" || c.Type == "ByteLevel"
+	}
+	return err == nil
 }
 
 func newDecoder(c component) (decoder, error) {
@@ -44,9 +64,6 @@ func newDecoder(c component) (decoder, error) {
 		l, ok := p.(literal)
 		if !ok {
 			return nil, fmt.Errorf("a regular expression as the pattern is not supported")
-		}
-		if len(c.Content) > maxAdded {
-			return nil, fmt.Errorf("content of %d bytes; the limit is %d", len(c.Content), maxAdded)
 		}
 		return decodeReplace(string(l), c.Content), nil
 	case "Strip":

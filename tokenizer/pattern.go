@@ -83,7 +83,7 @@ const maxExpression = 16 << 10 // bytes
 // Backtracking can take exponential time; a text may take this long and then some for its length.
 const (
 	expressionTime    = 5 * time.Second
-	expressionTimePer = 2 * time.Microsecond // a byte
+	expressionTimePer = 10 * time.Microsecond // a byte
 )
 
 func newExpression(source string) (p pattern, err error) {

@@ -30,7 +30,7 @@ func (s *Stream) Add(id int) string {
 	}
 	piece := text[len(s.sent):]
 	s.sent = text
-	if len(s.ids) >= streamWindow {
+	if len(s.ids) >= streamWindow && s.tokenizer.local {
 		s.forget()
 	}
 	return piece

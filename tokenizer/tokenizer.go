@@ -24,6 +24,7 @@ type Tokenizer struct {
 	model         model
 	before, after []int // ids that the post-processor puts around a text
 	decoders      []decoder
+	local         bool // see local
 	size          int
 
 	encoders sync.Pool
@@ -36,7 +37,7 @@ type model interface {
 }
 
 // maxFile bounds a tokenizer.json; the largest published ones have 40 MB.
-const maxFile = 256 << 20
+const maxFile = 128 << 20
 
 // Open reads tokenizer.json: path is the file itself or the model directory that holds it.
 func Open(path string) (*Tokenizer, error) {
@@ -113,6 +114,7 @@ func parse(data []byte) (*Tokenizer, error) {
 	if t.decoders, err = newDecoders(f.Decoder); err != nil {
 		return nil, err
 	}
+	t.local = local(f.Decoder)
 	if err := t.setModel(f.Model, byteLevel); err != nil {
 		return nil, err
 	}
@@ -209,7 +211,7 @@ func (t *Tokenizer) checkAdded(token addedToken) error {
 // spells an added token becomes its id either way. Bytes that are not UTF-8 count as U+FFFD.
 //
 // A hostile tokenizer.json can hold an expression that takes forever, or a normalizer that makes a text explode. Both
-// are stopped, the rest of the text is left out, and [Tokenizer.Err] reports it from then on.
+// are stopped; that text and all later ones are left out, and [Tokenizer.Err] says why.
 func (t *Tokenizer) Encode(text string, special bool) []int {
 	text = validUTF8(text)
 	e := t.encoders.Get().(*encoder)
@@ -235,6 +237,9 @@ func (t *Tokenizer) Encode(text string, special bool) []int {
 
 // encodeStretch encodes text between added tokens; first is true at the start of the whole text.
 func (t *Tokenizer) encodeStretch(e *encoder, s string, first bool) {
+	if t.failure.Load() != nil {
+		return
+	}
 	s, err := normalize(t.normalizers, s)
 	if err != nil {
 		t.fail(err)

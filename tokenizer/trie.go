@@ -8,6 +8,9 @@ type trie struct {
 	edges int
 }
 
+// maxTrie bounds the texts of a trie, in bytes; a vocabulary of 250,000 pieces has 2 million.
+const maxTrie = 8 << 20
+
 type trieNode struct{ value int32 } // -1 where no text ends
 
 // add puts a text in; of equal texts the last counts.

@@ -35,12 +35,15 @@ func newUnigram(f modelFile) (*unigram, error) {
 		return nil, fmt.Errorf("unk_id %d is out of range for %d pieces", *f.UnkID, len(vocab.pieces))
 	}
 	m.unknown = int32(*f.UnkID)
-	least := math.Inf(1)
+	least, total := math.Inf(1), 0
 	for id, score := range m.scores {
 		if math.IsNaN(score) || math.IsInf(score, 0) {
 			return nil, fmt.Errorf("vocab: score of %q is not finite", vocab.pieces[id])
 		}
 		least = min(least, score)
+		if total += len(vocab.pieces[id]); total > maxTrie {
+			return nil, fmt.Errorf("vocab: the pieces have more than %d bytes together", maxTrie)
+		}
 		if vocab.pieces[id] != "" {
 			m.trie.add(vocab.pieces[id], int32(id))
 		}
