@@ -68,6 +68,14 @@ func weightOf(t compute.Tensor) weight {
 	return w
 }
 
+// panel is where unit u of a packed weight's panel lies, or nil.
+func (w *weight) panel(panel, u, cols, units int) *uint32 {
+	if w.packed == nil {
+		return nil
+	}
+	return &w.packed.units[(panel*units+u)*cols]
+}
+
 // at is where element (row, col) lies; of NF4, the byte that holds its code.
 func (w *weight) at(row, col int) unsafe.Pointer {
 	i := w.offset + row*w.stride + col

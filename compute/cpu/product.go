@@ -167,10 +167,22 @@ func (p *product) panelRange(i int) (lo, hi int) {
 	return w.first / cols, (w.first + w.rows + cols - 1) / cols
 }
 
-// multiplyPiece computes the outputs of one piece, block of k after block of k.
+// multiplyPiece computes the outputs of one piece.
 func (p *product) multiplyPiece(worker, i int) {
-	t, kernels := p.pieces[i], p.kernels
-	w, o := &p.weights[t.product], &p.outs[t.product]
+	t := p.pieces[i]
+	w := &p.weights[t.product]
+	if t.hi-t.lo <= directRows && w.packed == nil && p.kernels.direct != nil {
+		if kernels, turn := p.kernels.direct(p.kernels, w); kernels != nil {
+			p.multiplyDirectly(worker, t, kernels, turn)
+			return
+		}
+	}
+	p.multiplyPanels(worker, t)
+}
+
+// multiplyPanels computes a piece's outputs block of k after block of k: first the panels, then all rows with them.
+func (p *product) multiplyPanels(worker int, t piece) {
+	kernels, w := p.kernels, &p.weights[t.product]
 	cols := kernels.cols
 	size := cols * blockUnits
 	if w.packed == nil {
@@ -188,28 +200,80 @@ func (p *product) multiplyPiece(worker, i int) {
 			}
 		}
 		for row := t.lo; row < t.hi; row += kernels.rows {
-			r := min(kernels.rows, p.hi-p.lo-row)
-			a := &p.packed[row*p.units+r*u]
 			for j := t.panel; j < t.end; j++ {
-				var b *uint32
-				if w.packed == nil {
+				b := w.panel(j, u, cols, p.units)
+				if b == nil {
 					b = &p.panels[worker][(j-t.panel)*size]
-				} else {
-					b = &w.packed.units[(j*p.units+u)*cols]
 				}
-				lo, hi := max(w.first-j*cols, 0), min(w.first+w.rows-j*cols, cols)
-				at, mask := j*cols+lo-w.first, uint64(1)<<hi-uint64(1)<<lo
-				c, start, startStride := &o.out[(p.lo+row)*o.stride+at], (*float32)(nil), 0
-				switch {
-				case u > 0:
-					start, startStride = c, o.stride
-				case o.start != nil:
-					start, startStride = &o.start[(p.lo+row)*o.startStride+at], o.startStride
-				}
-				kernels.tiles[r](n, a, b, c, o.stride, start, startStride, mask, -lo)
+				p.tile(t.product, row, u, n, b, j*cols-w.first, min(w.rows+w.first-j*cols, cols))
 			}
 		}
 	}
+}
+
+// multiplyDirectly computes a piece's outputs 16 at a time without packing the weight.
+func (p *product) multiplyDirectly(worker int, t piece, by *[5]direct, turn int) {
+	kernels, w, o := p.kernels, &p.weights[t.product], &p.outs[t.product]
+	size := int(w.kind.Bytes(1))
+	end := min(t.end*kernels.cols, w.rows)
+	col := t.panel * kernels.cols
+	for ; col+16 <= end; col += 16 {
+		for u := 0; u < p.units; u += blockUnits {
+			n := min(blockUnits, p.units-u)
+			first, elements := kernels.column(u), kernels.elements(w.cols, u, n)
+			ahead := elements
+			if u+n == p.units {
+				ahead = 16*w.stride - first
+			}
+			for row := t.lo; row < t.hi; {
+				tall := min(kernels.rows, p.hi-p.lo-row/kernels.rows*kernels.rows) // rows side by side
+				in := row % kernels.rows
+				r := directSize[min(t.hi-row, tall-in)]
+				c, start, startStride := o.at(p.lo+row, col, u == 0)
+				a := &p.packed[(row-in)*p.units+u*tall+in]
+				by[r](elements/turn, a, 4*tall, (*byte)(w.at(col, first)), size*w.stride, size*ahead, c, o.stride, start, startStride)
+				row += r
+			}
+		}
+	}
+	if col < end {
+		p.panels[worker] = grow(p.panels[worker], maxPanels*kernels.cols*blockUnits)
+		for u := 0; u < p.units; u += blockUnits {
+			n := min(blockUnits, p.units-u)
+			kernels.packWeights(p.panels[worker], w, col, u, n, col, u+n)
+			for row := t.lo; row < t.hi; row += kernels.rows {
+				p.tile(t.product, row, u, n, &p.panels[worker][0], col, end-col)
+			}
+		}
+	}
+}
+
+// directRows is up to how many rows are multiplied without packing the weight; directSize is how many of them at a time.
+const directRows = 8
+
+var directSize = [directRows + 1]int{0, 1, 2, 2, 4, 4, 4, 4, 4}
+
+// tile adds the block of n units from u on to one tile of rows. b is the panel, whose columns below end go to the
+// outputs from column col on; where col is negative, the first ones are left out.
+func (p *product) tile(product, row, u, n int, b *uint32, col, end int) {
+	o := &p.outs[product]
+	r := min(p.kernels.rows, p.hi-p.lo-row)
+	skip := max(-col, 0)
+	c, start, startStride := o.at(p.lo+row, col+skip, u == 0)
+	mask := uint64(1)<<end - uint64(1)<<skip
+	p.kernels.tiles[r](n, &p.packed[row*p.units+r*u], b, c, o.stride, start, startStride, mask, -skip)
+}
+
+// at is where an output goes, and what it starts from at its first block of k and at later ones.
+func (o *output) at(row, col int, first bool) (c, start *float32, startStride int) {
+	c = &o.out[row*o.stride+col]
+	switch {
+	case !first:
+		return c, c, o.stride
+	case o.start != nil:
+		return c, &o.start[row*o.startStride+col], o.startStride
+	}
+	return c, nil, 0
 }
 
 // packPanel lays one tile's rows of x side by side, unit after unit, without padding where rows are missing.

@@ -6,13 +6,23 @@ import (
 
 // levelKernels are the kernels of a level, Float32's and BFloat16's.
 func levelKernels(l Level) [2]productKernels {
-	if l < AVX512 {
+	switch {
+	case l < AVX2:
 		return genericKernels()
+	case l < AVX512:
+		k := productKernels{
+			rows: 6, cols: 16,
+			tiles:       []tile{nil, tile1x16, tile2x16, tile3x16, tile4x16, tile5x16, tile6x16},
+			packColumns: packColumns256, packTile: packTile256,
+		}
+		rounded := k
+		rounded.round = true
+		return [2]productKernels{k, rounded}
 	}
 	single := productKernels{
 		rows: 8, cols: 48,
 		tiles:       []tile{nil, tile1x48, tile2x48, tile3x48, tile4x48, tile5x48, tile6x48, tile7x48, tile8x48},
-		packColumns: packColumns512, packTile: packTile512,
+		packColumns: packColumns512, packTile: packTile512, direct: direct512,
 	}
 	double := single
 	if double.round = true; l >= AVX512BF16 {
@@ -80,6 +90,63 @@ func packColumnsNF4(k *productKernels, dst []uint32, w *weight, row, col, elemen
 	}
 	pack(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), w.stride/2, turns, ahead/2, &scales[0], &nf4Codes, &nf4Order)
 	return turns * turn / k.column(1)
+}
+
+// packColumns256 is productKernels.packColumns in AVX2.
+func packColumns256(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int {
+	pack, turn := columns8Copy, 8
+	switch {
+	case w.kind == compute.NF4 || k.round && w.kind != compute.BFloat16:
+		return 0
+	case w.kind == compute.BFloat16:
+		pack, turn = columns8Widen, 16
+	case w.kind == compute.Float16:
+		pack = columns8Half
+	}
+	turns, size := n/turn, int(w.kind.Bytes(1))
+	if turns > 0 {
+		for i := 0; i < 16; i += 8 {
+			pack(&dst[i], 4*k.cols, (*byte)(w.at(row+i, u)), size*w.stride, turns, size*turn, size*ahead)
+		}
+	}
+	return turns * turn
+}
+
+// packTile256 is productKernels.packTile in AVX2. It leaves a turn to its caller: what it writes past its end is then
+// written over.
+func packTile256(k *productKernels, dst []uint32, x []float32, stride, cols int) int {
+	turns := (cols - 1) / 8
+	if turns == 0 || k.round {
+		return 0
+	}
+	rows6(&dst[0], &x[0], 4*stride, turns)
+	return 8 * turns
+}
+
+// The direct products by number of rows.
+var (
+	directFloat32 = [5]direct{1: direct1, 2: direct2, 4: direct4}
+	directPairs   = [5]direct{1: directPairs1, 2: directPairs2, 4: directPairs4}
+	directWiden   = [5]direct{1: directWiden1, 2: directWiden2, 4: directWiden4}
+	directHalf    = [5]direct{1: directHalf1, 2: directHalf2, 4: directHalf4}
+)
+
+// direct512 is productKernels.direct in AVX-512.
+func direct512(k *productKernels, w *weight) (kernels *[5]direct, turn int) {
+	switch {
+	case w.kind == compute.Float32 && !k.pairs && !k.round:
+		kernels, turn = &directFloat32, 16
+	case w.kind == compute.BFloat16 && k.pairs:
+		kernels, turn = &directPairs, 32
+	case w.kind == compute.BFloat16:
+		kernels, turn = &directWiden, 32
+	case w.kind == compute.Float16 && !k.pairs && !k.round:
+		kernels, turn = &directHalf, 32
+	}
+	if turn == 0 || w.cols%turn != 0 {
+		return nil, 0
+	}
+	return kernels, turn
 }
 
 // packTile512 is productKernels.packTile in AVX-512.

@@ -10,6 +10,11 @@ import "shallow/compute"
 // is minus its number, leads back to column 0. Without start the sum alone is stored. The sum is one chain that begins at zero.
 type tile = func(k int, a, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
+// direct adds one block of k to a few rows × 16 outputs, as tile does, of a weight that is not packed: 16 rows from src
+// on, srcStride bytes apart. a's units are aStride bytes apart. n is the block's size in turns of one vector's bytes;
+// what lies ahead bytes further is needed next.
+type direct = func(n int, a *uint32, aStride int, src *byte, srcStride, ahead int, c *float32, stride int, start *float32, startStride int)
+
 // productKernels multiply in one kind at one level.
 type productKernels struct {
 	rows, cols int    // of a tile
@@ -22,6 +27,8 @@ type productKernels struct {
 	packColumns func(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int
 	// packTile does the same with a whole tile of rows of x. dst is [units][rows].
 	packTile func(k *productKernels, dst []uint32, x []float32, stride, cols int) int
+	// direct finds the kernels for w by number of rows (1, 2 and 4), and the elements of one turn; nil where there are none.
+	direct func(k *productKernels, w *weight) (kernels *[5]direct, turn int)
 }
 
 // kernelsOf are the kernels of a level that multiply in a kind.

@@ -136,6 +136,128 @@ func rows8(dst *uint32, src *float32, stride int, n int)
 //go:noescape
 func rows8Pairs(dst *uint32, src *float32, stride int, n int)
 
+// direct1 adds one block of k to 1 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func direct1(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directPairs1 adds one block of k to 1 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directPairs1(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directWiden1 adds one block of k to 1 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directWiden1(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directHalf1 adds one block of k to 1 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directHalf1(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// direct2 adds one block of k to 2 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func direct2(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directPairs2 adds one block of k to 2 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directPairs2(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directWiden2 adds one block of k to 2 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directWiden2(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directHalf2 adds one block of k to 2 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directHalf2(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// direct4 adds one block of k to 4 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func direct4(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directPairs4 adds one block of k to 4 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directPairs4(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directWiden4 adds one block of k to 4 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directWiden4(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directHalf4 adds one block of k to 4 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directHalf4(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// tile1x16 adds one block of k to 1 × 16 outputs: see tile.
+//
+//go:noescape
+func tile1x16(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+
+// tile2x16 adds one block of k to 2 × 16 outputs: see tile.
+//
+//go:noescape
+func tile2x16(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+
+// tile3x16 adds one block of k to 3 × 16 outputs: see tile.
+//
+//go:noescape
+func tile3x16(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+
+// tile4x16 adds one block of k to 4 × 16 outputs: see tile.
+//
+//go:noescape
+func tile4x16(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+
+// tile5x16 adds one block of k to 5 × 16 outputs: see tile.
+//
+//go:noescape
+func tile5x16(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+
+// tile6x16 adds one block of k to 6 × 16 outputs: see tile.
+//
+//go:noescape
+func tile6x16(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
+
+// columns8Copy copies float32 as it is: 8 rows of a weight become 8 columns of a panel. Strides are in bytes; a turn of the n reads
+// size bytes of each row, which make 8 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columns8Copy(dst *uint32, dstStride int, src *byte, srcStride int, n int, size int, ahead int)
+
+// columns8Half widens float16 to float32: 8 rows of a weight become 8 columns of a panel. Strides are in bytes; a turn of the n reads
+// size bytes of each row, which make 8 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columns8Half(dst *uint32, dstStride int, src *byte, srcStride int, n int, size int, ahead int)
+
+// columns8Widen widens bfloat16 to float32: 8 rows of a weight become 8 columns of a panel. Strides are in bytes; a turn of the n reads
+// size bytes of each row, which make 8 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columns8Widen(dst *uint32, dstStride int, src *byte, srcStride int, n int, size int, ahead int)
+
+// rows6 lays 6 rows of x side by side, 8 units a turn, and writes over the 2 dwords that follow the last. stride is
+// in bytes.
+//
+//go:noescape
+func rows6(dst *uint32, src *float32, stride int, n int)
+
+// peakFloat32x8 runs 12 independent chains of n multiply-adds of 8 lanes.
+func peakFloat32x8(n int)
+
+// readLines reads n times 512 bytes and returns the or of 8 of them, so that nothing is left out.
+//
+//go:noescape
+func readLines(p *byte, n int) (bits uint64)
+
 // peakFloat32 runs 24 independent chains of n multiply-adds of 16 lanes.
 func peakFloat32(n int)
 

@@ -17,6 +17,9 @@ func products() {
 		tile48(fmt.Sprintf("tilePairs%dx48", r), r, true)
 	}
 	packing()
+	direct()
+	avx2()
+	reading()
 	peak("peakFloat32", false)
 	peak("peakPairs", true)
 }
