@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"slices"
@@ -90,16 +91,27 @@ func Candidates(d *similarity.Distances, n int, o Options) ([]int, error) {
 	for l := from; l < to; l++ {
 		candidates = append(candidates, l)
 	}
-	slices.SortStableFunc(candidates, func(a, b int) int {
-		switch {
-		case row[a] < row[b]:
-			return -1
-		case row[a] > row[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(candidates, func(a, b int) int { return cmp.Compare(row[a], row[b]) })
 	return candidates, nil
+}
+
+// ByLosses drops, of the blocks of n layers from starts on, the one without which the model loses least. losses are in the
+// order of starts; of equal ones the first is taken.
+func ByLosses(d *similarity.Distances, n int, starts []int, losses []float64) (*Plan, error) {
+	if len(starts) == 0 || len(starts) != len(losses) {
+		return nil, fmt.Errorf("plan: %d losses for %d blocks", len(losses), len(starts))
+	}
+	candidates := make([]Loss, len(starts))
+	for i := range starts {
+		candidates[i] = Loss{starts[i], losses[i]}
+	}
+	slices.SortStableFunc(candidates, func(a, b Loss) int { return cmp.Compare(a.Loss, b.Loss) })
+	p, err := Block(d, n, candidates[0].Start, ByLoss)
+	if err != nil {
+		return nil, err
+	}
+	p.Losses = candidates
+	return p, nil
 }
 
 // Block drops the n measured layers from start on.
@@ -145,15 +157,7 @@ func BlockInfluence(d *similarity.Distances, n int, o Options) (*Plan, error) {
 		return nil, fmt.Errorf("plan: cannot drop %d of %d layers", n, d.Layers)
 	}
 	order := block(0, candidates)
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case influence[a] < influence[b]:
-			return -1
-		case influence[a] > influence[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(influence[a], influence[b]) })
 	p, err := New(ByBlockInfluence, d.Layers, order[:n])
 	if err != nil {
 		return nil, err

@@ -60,3 +60,25 @@ func estimate(mean, stderr float64, sequences int) string {
 }
 
 func span(start, n int) plan.Range { return plan.Range{start, start + n} }
+
+// Choice says how a plan's block stands among the others: its distance, the losses that were compared, and what comes
+// second without taking the last layer.
+func Choice(d *similarity.Distances, p *plan.Plan) string {
+	var b strings.Builder
+	row := d.Distances[p.N-1]
+	fmt.Fprintf(&b, "distance %s", estimate(row[p.Start], d.Stderr[p.N-1][p.Start], d.Sequences))
+	if best := d.Best[p.N-1]; best.Start != p.Start {
+		fmt.Fprintf(&b, "; the least of all is %.4f at %v", best.Distance, span(best.Start, p.N))
+	} else if best.Tie {
+		fmt.Fprintf(&b, "; %v is within one standard error", span(best.Next.Start, p.N))
+	}
+	b.WriteByte('\n')
+	if len(p.Losses) == 0 {
+		return b.String()
+	}
+	b.WriteString("without     loss    distance\n")
+	for _, l := range p.Losses {
+		fmt.Fprintf(&b, "%-11v %.4f  %s\n", span(l.Start, p.N), l.Loss, estimate(row[l.Start], d.Stderr[p.N-1][l.Start], d.Sequences))
+	}
+	return b.String()
+}

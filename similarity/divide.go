@@ -17,6 +17,16 @@ type need struct {
 	activity func(longest int) int64 // beside weights and states, while at most so many rows go through a layer together
 }
 
+// bytes is what a group takes.
+func (n need) bytes(group [][]int) int64 {
+	longest, states := 0, int64(0)
+	for _, ids := range group {
+		longest = max(longest, pieceRows(ids))
+		states += n.states(ids)
+	}
+	return n.fixed + n.activity(longest) + states
+}
+
 // layerBytes is the largest layer's weights.
 func layerBytes(m *decoder.Model) int64 {
 	var n int64
@@ -47,7 +57,10 @@ func divide(sequences [][]int, memory int64, n need) ([][][]int, error) {
 		rows += len(ids)
 		states += one
 	}
-	return append(groups, group), nil
+	if rows > 0 {
+		groups = append(groups, group)
+	}
+	return groups, nil
 }
 
 // pieceRows is how many rows go through a layer together where this is the longest sequence.

@@ -3,9 +3,6 @@ package similarity
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 
 	"shallow/compute"
 	"shallow/decoder"
@@ -26,12 +23,23 @@ type Options struct {
 	// Memory bounds weights, activations and states together, in bytes; 0 is no bound.
 	Memory    int64
 	Influence Scope // "" is Most
-	// Journal is the file that keeps what is measured so far; "" for none. It is removed at the end.
+	// Journal is the file that keeps what is measured so far; "" for none. Who has stored the result may remove it.
 	Journal string
 	// Kernels names the instruction-set level, since bits differ between levels: a journal goes on at its own level only.
 	Kernels string
+	// Begin, if given, is called once with what the run will take.
+	Begin func(Forecast)
 	// Progress, if given, is called now and then with how many rows have gone through how many layers, rows times layers.
 	Progress func(done, total int64)
+}
+
+// Forecast is what a run will take.
+type Forecast struct {
+	Sequences, Tokens int   // in all
+	Known             int   // sequences that the journal has already
+	Groups            int   // times that the weights will be read
+	Read              int64 // bytes of weights, all groups together
+	Memory            int64 // bytes of weights, activations and states at the most
 }
 
 // Measure takes sequences of token ids through all layers of a model, one layer in memory at a time, and reduces the
@@ -52,7 +60,7 @@ func Measure(ctx context.Context, m *decoder.Model, sequences [][]int, o Options
 	}
 	layers := m.Spec.L
 	j := readJournal(o.Journal, key, layers, o.Influence.layers(layers), len(sequences))
-	groups, err := divide(sequences, o.Memory, need{
+	n := need{
 		fixed: layerBytes(m),
 		states: func(ids []int) int64 {
 			return m.StateBytes(len(ids)) + compute.Float32.Bytes((layers+2)*m.Spec.D)
@@ -64,20 +72,18 @@ func Measure(ctx context.Context, m *decoder.Model, sequences [][]int, o Options
 			}
 			return n
 		},
-	})
+	}
+	groups, err := divide(sequences[len(j.Sequences):], o.Memory, n)
 	if err != nil {
 		return nil, err
 	}
+	if o.Begin != nil {
+		o.Begin(forecast(m, sequences, len(j.Sequences), groups, n))
+	}
 	progress := newCounter(o.Progress, sequences, layers)
 	progress.add(sequences[:len(j.Sequences)], layers)
-	first := 0
 	for _, group := range groups {
-		skip := max(0, min(len(j.Sequences)-first, len(group)))
-		first += skip
-		if group = group[skip:]; len(group) == 0 {
-			continue
-		}
-		found, err := pass(ctx, m, group, first, o.Influence, progress)
+		found, err := pass(ctx, m, group, len(j.Sequences), o.Influence, progress)
 		if err != nil {
 			return nil, err
 		}
@@ -85,24 +91,31 @@ func Measure(ctx context.Context, m *decoder.Model, sequences [][]int, o Options
 		if err := j.write(o.Journal); err != nil {
 			return nil, err
 		}
-		first += len(group)
 	}
 	d, err := j.reduce(sequences, layers)
 	if err != nil {
 		return nil, err
 	}
 	d.Precision = m.Multiplies().String()
-	return d, removeJournal(o.Journal)
+	return d, nil
 }
 
-func removeJournal(name string) error {
-	if name == "" {
-		return nil
+// forecast adds up what a run will take.
+func forecast(m *decoder.Model, sequences [][]int, known int, groups [][][]int, n need) Forecast {
+	f := Forecast{Sequences: len(sequences), Known: known, Groups: len(groups)}
+	for _, ids := range sequences {
+		f.Tokens += len(ids)
 	}
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("similarity: %w", err)
+	for i := range m.Spec.L {
+		for _, w := range m.Spec.LayerWeights(i) {
+			t, _ := m.Checkpoint.Tensor(w.Name)
+			f.Read += t.Length * int64(len(groups))
+		}
 	}
-	return nil
+	for _, group := range groups {
+		f.Memory = max(f.Memory, n.bytes(group))
+	}
+	return f
 }
 
 // layers is how many of L layers have a block influence.

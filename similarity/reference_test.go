@@ -168,8 +168,14 @@ func TestResume(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("resumed: %+v\nwant %+v", got, want)
 	}
-	if _, err := os.Stat(journal); err == nil {
-		t.Error("the journal is still there after the end")
+	var calls int
+	again, err := similarity.Measure(context.Background(), open(t, dir, 1), seqs, similarity.Options{Journal: journal, Progress: func(done, all int64) {
+		if calls++; done != all {
+			t.Errorf("after the end a third run begins at %d of %d", done, all)
+		}
+	}})
+	if err != nil || calls != 1 || !reflect.DeepEqual(again, want) {
+		t.Errorf("after the end: %+v, %v, in %d steps", again, err, calls)
 	}
 }
 

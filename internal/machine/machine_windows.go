@@ -8,7 +8,7 @@ import (
 
 // memoryStatus is the system's MEMORYSTATUSEX.
 type memoryStatus struct {
-	length, load                                                  uint32
+	length, load                                                   uint32
 	total, free, totalPage, freePage, totalVirtual, freeVirtual, _ uint64
 }
 

@@ -2,6 +2,7 @@
 package sampling
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -69,15 +70,7 @@ func (s *Sampler) likely() []token {
 	if o.TopK == 0 && (o.TopP == 0 || o.TopP == 1) {
 		return s.tokens
 	}
-	slices.SortStableFunc(s.tokens, func(a, b token) int {
-		switch {
-		case a.weight > b.weight:
-			return -1
-		case a.weight < b.weight:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(s.tokens, func(a, b token) int { return cmp.Compare(b.weight, a.weight) })
 	tokens := s.tokens
 	if o.TopK > 0 {
 		tokens = tokens[:min(o.TopK, len(tokens))]
@@ -97,13 +90,16 @@ func (s *Sampler) likely() []token {
 
 // draw takes one of the tokens by weight.
 func (s *Sampler) draw(tokens []token) int {
-	at := s.random.Float64() * sum(tokens)
+	at, last := s.random.Float64()*sum(tokens), 0
 	for _, t := range tokens {
+		if t.weight > 0 {
+			last = t.id
+		}
 		if at -= t.weight; at < 0 {
 			return t.id
 		}
 	}
-	return tokens[0].id // rounding left nothing; the first is among the likeliest or, unsorted, as likely as any sum's error
+	return last // rounding left a little of the sum over
 }
 
 func sum(tokens []token) float64 {
