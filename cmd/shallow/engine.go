@@ -1,0 +1,67 @@
+package main
+
+import (
+	"shallow/checkpoint"
+	"shallow/compute/cpu"
+	"shallow/decoder"
+	"shallow/internal/machine"
+)
+
+// engineFlags say how a model is computed.
+type engineFlags struct {
+	Threads   int    `help:"Threads that compute; 0 is all processors." default:"0" placeholder:"N"`
+	Precision string `help:"Kind in which products are multiplied: auto, bfloat16 or float32. auto is bfloat16 for bfloat16 weights where the processor has the instructions." enum:"auto,bfloat16,float32" default:"auto" placeholder:"KIND"`
+}
+
+// engine is a model on a device.
+type engine struct {
+	*decoder.Model
+	device *cpu.Device
+}
+
+// open opens a model directory. pack says whether many rows will go through each layer.
+func (e engineFlags) open(dir string, pack bool) (*engine, error) {
+	if e.Threads < 0 {
+		return nil, usagef("--threads must not be negative")
+	}
+	precision, err := decoder.ParsePrecision(e.Precision)
+	if err != nil {
+		return nil, err
+	}
+	device, err := cpu.New(cpu.Options{Threads: e.Threads})
+	if err != nil {
+		return nil, err
+	}
+	c, err := checkpoint.Open(dir)
+	if err != nil {
+		device.Close()
+		return nil, err
+	}
+	m, err := decoder.Open(device, c, decoder.Options{Precision: precision, Pack: pack})
+	if err != nil {
+		c.Close()
+		device.Close()
+		return nil, err
+	}
+	return &engine{m, device}, nil
+}
+
+// Close closes model, checkpoint and device.
+func (e *engine) Close() {
+	e.Model.Close()
+	e.Checkpoint.Close()
+	e.device.Close()
+}
+
+// memoryFlag bounds the memory of a run.
+type memoryFlag struct {
+	Memory byteSize `help:"Memory for weights, activations and states, as 4GB; half of the machine's, at most 16GB, if not given." placeholder:"SIZE"`
+}
+
+// bytes is the bound, 0 for none where the system does not say how much there is.
+func (m memoryFlag) bytes() int64 {
+	if m.Memory > 0 {
+		return int64(m.Memory)
+	}
+	return min(machine.Memory()/2, 16e9)
+}
