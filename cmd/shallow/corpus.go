@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -17,15 +18,20 @@ type corpusFlags struct {
 
 // limitFlags bound what is taken of a corpus.
 type limitFlags struct {
-	Samples int `help:"Take so many sequences; 0 is all." default:"0" placeholder:"N"`
-	Length  int `help:"Cut sequences to so many tokens; 0 is not at all." default:"0" placeholder:"N"`
+	Samples int `help:"Take so many sequences; 0 is all." default:"0"`
+	Length  int `help:"Cut sequences to so many tokens; 0 is not at all." default:"0"`
+}
+
+// need is the mistake of giving no corpus.
+func (c corpusFlags) need() error {
+	if len(c.Corpus) == 0 {
+		return errors.New("--corpus is missing: the texts to run")
+	}
+	return nil
 }
 
 // read gives the token ids of each document.
 func (c corpusFlags) read(_ context.Context, model string, limit limitFlags) ([][]int, error) {
-	if len(c.Corpus) == 0 {
-		return nil, usagef("--corpus is missing: the texts to run")
-	}
 	var out [][]int
 	for _, f := range c.Corpus {
 		r, err := os.Open(f)

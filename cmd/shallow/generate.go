@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
+	"strings"
 
 	"shallow/checkpoint"
 	"shallow/decoder"
+	"shallow/generate"
 	"shallow/internal/sampling"
 	"shallow/tokenizer"
 )
@@ -17,10 +17,10 @@ import (
 type generateCommand struct {
 	Model       string  `arg:"" help:"Model directory."`
 	Text        string  `arg:"" optional:"" help:"Text to continue; without one the model starts from its beginning-of-sequence token."`
-	MaxTokens   int     `help:"Tokens to generate." default:"128" placeholder:"N"`
-	Temperature float64 `help:"Divides the logits before a token is drawn; 0 takes the most likely one." default:"0" placeholder:"T"`
-	TopK        int     `help:"Draw from the K most likely tokens; 0 is all." default:"0" placeholder:"K"`
-	TopP        float64 `help:"Draw from the most likely tokens that together have probability P." default:"1" placeholder:"P"`
+	MaxTokens   int     `help:"Tokens to generate." default:"128"`
+	Temperature float64 `help:"Divides the logits before a token is drawn; 0 takes the most likely one." default:"0"`
+	TopK        int     `help:"Draw from the K most likely tokens; 0 is all." default:"0"`
+	TopP        float64 `help:"Draw from the most likely tokens that together have probability P." default:"1"`
 	Seed        uint64  `help:"The same seed draws the same tokens." default:"0"`
 	IgnoreEnd   bool    `help:"Go on behind the model's end token."`
 	JSON        bool    `help:"Print one JSON object at the end instead of the text as it comes."`
@@ -56,10 +56,6 @@ type generation struct {
 
 // Run generates.
 func (c *generateCommand) Run(ctx context.Context) error {
-	sampler, err := sampling.New(sampling.Options{Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed})
-	if err != nil {
-		return err
-	}
 	e, err := c.open(c.Model, false)
 	if err != nil {
 		return err
@@ -73,6 +69,13 @@ func (c *generateCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	o := generate.Options{
+		MaxTokens: c.MaxTokens,
+		Options:   sampling.Options{Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, Seed: c.Seed},
+	}
+	if !c.IgnoreEnd {
+		o.Ends = generate.Ends(e.Checkpoint)
+	}
 	stack, err := e.Resident(nil, false)
 	if err != nil {
 		return err
@@ -84,61 +87,37 @@ func (c *generateCommand) Run(ctx context.Context) error {
 	}
 	defer session.Release()
 
-	out := generation{Prompt: prompt, IDs: []int{}}
-	var ends []int
-	if !c.IgnoreEnd {
-		ends = endIDs(e.Checkpoint)
+	var text strings.Builder
+	show := func(piece string) error {
+		text.WriteString(piece)
+		if c.JSON {
+			return nil
+		}
+		_, err := os.Stdout.WriteString(piece)
+		return err
 	}
 	stream := t.Stream()
 	for _, id := range prompt {
 		if !t.Special(id) {
-			stream.Add(id)
+			stream.Add(id) // the prompt decides whether the continuation begins with a blank
 		}
 	}
-	show := func(text string) {
-		out.Text += text
-		if !c.JSON {
-			fmt.Print(text)
+	ids, ended, err := generate.Run(ctx, session, prompt, o, func(id int) error {
+		if t.Special(id) {
+			return nil
 		}
+		return show(stream.Add(id))
+	})
+	if err == nil {
+		err = show(stream.Flush())
 	}
-	defer func() {
-		if !c.JSON && isTerminal(os.Stdout) {
-			fmt.Println()
-		}
-	}()
-
-	seq, err := session.Open()
-	if err != nil {
-		return err
+	if c.JSON && err == nil {
+		return printJSON(generation{prompt, append([]int{}, ids...), text.String(), ended})
 	}
-	next := prompt
-	for len(out.IDs) < c.MaxTokens {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		logits, err := session.Feed(decoder.Step{Sequence: seq, IDs: next})
-		if err != nil {
-			return err
-		}
-		id, err := sampler.Next(logits[0])
-		if err != nil {
-			return err
-		}
-		out.IDs = append(out.IDs, id)
-		if slices.Contains(ends, id) {
-			out.Ended = true
-			break
-		}
-		if !t.Special(id) {
-			show(stream.Add(id))
-		}
-		next = []int{id}
+	if !c.JSON && isTerminal(os.Stdout) {
+		fmt.Println()
 	}
-	show(stream.Flush())
-	if c.JSON {
-		return printJSON(out)
-	}
-	return nil
+	return err
 }
 
 // startIDs are the ids of a text with the tokenizer's special tokens, or the model's beginning token for no text.
@@ -154,23 +133,4 @@ func startIDs(t *tokenizer.Tokenizer, config *checkpoint.Config, text string) ([
 		return nil, usagef("generate: the text is empty, and the model has no beginning-of-sequence token to start from")
 	}
 	return []int{config.Int("bos_token_id", 0)}, config.Err()
-}
-
-// endIDs are the tokens after which a model has ended: those of generation_config.json, or else of config.json.
-func endIDs(c *checkpoint.Checkpoint) []int {
-	configs := []*checkpoint.Config{c.Config.Decoder(), c.Config}
-	if data, err := os.ReadFile(filepath.Join(c.Dir, "generation_config.json")); err == nil {
-		if g, err := checkpoint.ParseConfig(data); err == nil {
-			configs = slices.Insert(configs, 0, g)
-		}
-	}
-	for _, config := range configs {
-		switch config.KindOf("eos_token_id") {
-		case checkpoint.List:
-			return config.Ints("eos_token_id")
-		case checkpoint.Number:
-			return []int{config.Int("eos_token_id", -1)}
-		}
-	}
-	return nil
 }

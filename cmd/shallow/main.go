@@ -30,6 +30,7 @@ type program struct {
 	States   statesCommand   `cmd:"" help:"Write the residual stream at every layer, and logits."`
 	Generate generateCommand `cmd:"" help:"Continue a text."`
 	Tokenize tokenizeCommand `cmd:"" help:"Turn texts into token ids, or back."`
+	Bench    benchCommand    `cmd:"" help:"Show what this machine does, and how fast it measures and runs a model."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

@@ -14,8 +14,8 @@ import (
 type measureCommand struct {
 	Model     string `arg:"" help:"Model directory."`
 	Output    string `short:"o" required:"" help:"Directory for distances.json, heatmap.png and heatmap.svg." placeholder:"DIR"`
-	Samples   int    `help:"Take so many sequences; 0 is all." default:"128" placeholder:"N"`
-	Length    int    `help:"Cut sequences to so many tokens; 0 is not at all." default:"512" placeholder:"N"`
+	Samples   int    `help:"Take so many sequences; 0 is all." default:"128"`
+	Length    int    `help:"Cut sequences to so many tokens; 0 is not at all." default:"512"`
 	Influence string `help:"Measure block influence over all tokens in most layers (but the last, which is then run for the last tokens alone), in full, or switch it off." enum:"most,full,off" default:"most" placeholder:"SCOPE"`
 	corpusFlags
 	engineFlags
@@ -36,6 +36,9 @@ Examples:
   shallow measure models/llama-2-7b --corpus texts.jsonl --samples 32 --memory 2GB -o run
 `
 }
+
+// Validate asks for a corpus.
+func (c *measureCommand) Validate() error { return c.need() }
 
 // Run measures, writes and prints.
 func (c *measureCommand) Run(ctx context.Context) error {

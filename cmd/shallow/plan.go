@@ -16,17 +16,17 @@ type planCommand struct {
 	From      string  `arg:"" name:"from" help:"What measure wrote (its directory, or distances.json), a plan.json, or, for the strategies deepest and layers, a model directory."`
 	Drop      string  `help:"How many layers go: 8, or 25% rounded down." placeholder:"N"`
 	Strategy  string  `help:"similarity: the block with the least distance. deepest: the last ones but the very last. block-influence: single layers with the least influence." enum:"similarity,deepest,block-influence" default:"similarity" placeholder:"NAME"`
-	Fraction  float64 `name:"from" help:"Start the block at or behind this share of the possible starts, as 0.5." default:"0" placeholder:"F"`
+	Fraction  float64 `name:"from" help:"Start the block at or behind this share of the possible starts, as 0.5." default:"0"`
 	AllowLast bool    `help:"Let the last layer go too."`
 	Layers    string  `help:"Drop these layers instead: 21:29 for layers 21 to 28, 21:29,3:5 for two ranges." placeholder:"RANGES"`
-	Rerank    int     `help:"Compare the K best blocks by the loss of the model without them; needs --model and --corpus." default:"0" placeholder:"K"`
+	Rerank    int     `help:"Compare the K best blocks by the loss of the model without them; needs --model and --corpus." default:"0"`
 	As        string  `help:"Print the plan for another tool: mergekit, llama.cpp or peft." enum:"plan,mergekit,llama.cpp,peft" default:"plan" placeholder:"TOOL"`
 	Model     string  `help:"Model directory, for --rerank and --as." placeholder:"DIR"`
 	Output    string  `short:"o" help:"File to write; plan.json beside distances.json, or here, if not given." placeholder:"FILE"`
 	JSON      bool    `help:"Print the plan as JSON."`
 	Quiet     bool    `short:"q" help:"Show no progress."`
-	Samples   int     `help:"Sequences that --rerank takes; 0 is all." default:"128" placeholder:"N"`
-	Length    int     `help:"Tokens to which --rerank cuts sequences; 0 is not at all." default:"512" placeholder:"N"`
+	Samples   int     `help:"Sequences that --rerank takes; 0 is all." default:"128"`
+	Length    int     `help:"Tokens to which --rerank cuts sequences; 0 is not at all." default:"512"`
 	corpusFlags
 	engineFlags
 	memoryFlag

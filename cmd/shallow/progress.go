@@ -70,7 +70,11 @@ func (p *progress) rate(done int64) string {
 	}
 	rate := float64(done-p.first) / seconds
 	left := time.Duration(float64(p.total-done)/rate) * time.Second
-	return fmt.Sprintf("%.3g tokens/s, %v left", rate/float64(p.layers), left)
+	tokens := rate / float64(p.layers)
+	if tokens < 100 {
+		return fmt.Sprintf("%.1f tokens/s, %v left", tokens, left)
+	}
+	return fmt.Sprintf("%.0f tokens/s, %v left", tokens, left)
 }
 
 // close takes the bar away, finished or not.

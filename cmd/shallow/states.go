@@ -33,6 +33,9 @@ Examples:
 `
 }
 
+// Validate asks for a corpus.
+func (c *statesCommand) Validate() error { return c.need() }
+
 // Run writes the file.
 func (c *statesCommand) Run(ctx context.Context) error {
 	e, err := c.open(c.Model, true)

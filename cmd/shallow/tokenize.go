@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -47,7 +48,10 @@ func (c *tokenizeCommand) Run(ctx context.Context) error {
 		return err
 	}
 	in := os.Stdin
-	if c.File != "" {
+	if c.File == "" {
+		// Reading from a person cannot be broken off; and there is nothing to put in order.
+		signal.Reset(os.Interrupt)
+	} else {
 		if in, err = os.Open(c.File); err != nil {
 			return fmt.Errorf("tokenize: %w", err)
 		}

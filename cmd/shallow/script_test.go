@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"shallow/demo"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"shallow": main})
+}
+
+// TestScripts runs the program as a person does. The scripts have three more commands:
+//
+//	model DIR              writes a random Llama of 16 layers
+//	corpus FILE            writes short texts as .jsonl
+//	ids FILE N T           writes N sequences of T token ids as .jsonl
+//	code N COMMAND ARG…    runs a command that exits with code N
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"model": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Check(demo.WriteModel(ts.MkAbs(args[0]), 1))
+			},
+			"corpus": func(ts *testscript.TestScript, neg bool, args []string) {
+				ts.Check(demo.WriteCorpus(ts.MkAbs(args[0]), 1))
+			},
+			"ids":  writeIDs,
+			"code": exitCode,
+		},
+	})
+}
+
+func writeIDs(ts *testscript.TestScript, neg bool, args []string) {
+	sequences, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	length, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	r := rand.New(rand.NewPCG(1, 1))
+	var b strings.Builder
+	for range sequences {
+		b.WriteString(`{"ids":[1`)
+		for range length - 1 {
+			fmt.Fprintf(&b, ",%d", r.IntN(256))
+		}
+		b.WriteString("]}\n")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o644))
+}
+
+func exitCode(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() == want:
+	case err == nil:
+		ts.Fatalf("%v succeeded, want exit code %d", args[1:], want)
+	default:
+		ts.Fatalf("%v: %v, want exit code %d", args[1:], err, want)
+	}
+}
