@@ -112,10 +112,10 @@ type integers struct{}
 func (integers) Ticks(low, high float64) []plot.Tick {
 	every := 1
 	for (high-low)/float64(every) > 12 {
-		switch {
-		case every == 1:
+		switch every {
+		case 1:
 			every = 2
-		case every == 2:
+		case 2:
 			every = 5
 		default:
 			every *= 2

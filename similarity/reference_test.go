@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -147,7 +148,7 @@ func TestResume(t *testing.T) {
 			stop()
 		}
 	}})
-	if err != context.Canceled {
+	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("the stopped run: %v", err)
 	}
 	if _, err := os.Stat(journal); err != nil {

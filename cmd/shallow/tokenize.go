@@ -62,24 +62,25 @@ func (c *tokenizeCommand) Run(ctx context.Context) error {
 	r := bufio.NewReader(in)
 	for n := 1; ; n++ {
 		line, err := r.ReadString('\n')
-		if line == "" && err == io.EOF {
+		if line == "" && errors.Is(err, io.EOF) {
 			return errors.Join(out.Flush(), t.Err())
 		}
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("tokenize: %s: %w", c.File, err)
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if line, err = c.turn(t, strings.TrimSuffix(line, "\n"), objects); err != nil {
-			out.Flush()
-			return fmt.Errorf("tokenize: %s: line %d: %w", c.File, n, err)
+			return errors.Join(out.Flush(), fmt.Errorf("tokenize: %s: line %d: %w", c.File, n, err))
 		}
 		if _, err := out.WriteString(line); err != nil {
 			return err
 		}
 		if c.File == "" && r.Buffered() == 0 {
-			out.Flush() // a person may be typing
+			if err := out.Flush(); err != nil { // a person may be typing
+				return err
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@
 package atomicfile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -39,7 +40,7 @@ func (f *File) Commit() error {
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("%s: %w", f.name, cause(err))
 	}
-	if err := os.Rename(f.File.Name(), f.name); err != nil {
+	if err := os.Rename(f.Name(), f.name); err != nil {
 		return fmt.Errorf("%s: %w", f.name, cause(err))
 	}
 	f.done = true
@@ -53,7 +54,7 @@ func (f *File) Abort() {
 	}
 	f.done = true
 	f.Close()
-	os.Remove(f.File.Name())
+	os.Remove(f.Name())
 }
 
 // Write puts data under a name.
@@ -63,7 +64,7 @@ func Write(name string, data []byte) error {
 		return err
 	}
 	defer f.Abort()
-	if _, err := f.File.Write(data); err != nil {
+	if _, err := f.Write(data); err != nil {
 		return fmt.Errorf("%s: %w", name, cause(err))
 	}
 	return f.Commit()
@@ -71,11 +72,13 @@ func Write(name string, data []byte) error {
 
 // cause is err without the temporary file's name, which would tell the reader nothing.
 func cause(err error) error {
-	switch e := err.(type) {
-	case *fs.PathError:
-		return e.Err
-	case *os.LinkError:
-		return e.Err
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
 	}
 	return err
 }

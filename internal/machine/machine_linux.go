@@ -13,7 +13,7 @@ func installed() int64 {
 	if unix.Sysinfo(&info) != nil {
 		return 0
 	}
-	return clamp(uint64(info.Totalram) * uint64(info.Unit))
+	return clamp(uint64(info.Totalram) * uint64(info.Unit)) //nolint:unconvert // it has 32 bits on some processors
 }
 
 // limited is the limit of the container's control group, version 2 or 1; 0 for none.
