@@ -53,8 +53,8 @@ func (f *File) Abort() {
 		return
 	}
 	f.done = true
-	f.Close()
-	os.Remove(f.Name())
+	_ = f.Close()
+	_ = os.Remove(f.Name()) // who aborts has a worse error to tell
 }
 
 // Write puts data under a name.
