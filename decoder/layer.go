@@ -54,6 +54,8 @@ func (m *Model) layer(i int, pack bool) *Layer {
 			mapped := t
 			t = m.Device.Pack(mapped, m.in)
 			m.Device.Release(mapped.Memory)
+			// A device that has yet to read the pages reads them from the file again.
+			m.Checkpoint.Forget(w.Name)
 		}
 		loaded[w.Name] = t
 		l.tensors = append(l.tensors, t)
@@ -104,14 +106,6 @@ func (m *Model) Layers(drop []int) iter.Seq2[*Layer, error] {
 	return func(yield func(*Layer, error) bool) {
 		for at, i := range kept {
 			l := m.Layer(i)
-			if m.options.Pack {
-				// The packed copy is all that is read from here on.
-				if err := m.Device.Sync(); err != nil {
-					yield(nil, err)
-					return
-				}
-				m.Checkpoint.Forget(m.names(i)...)
-			}
 			if at+1 < len(kept) {
 				m.Checkpoint.Prefetch(m.names(kept[at+1])...)
 			}

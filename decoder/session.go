@@ -173,6 +173,7 @@ func (n *Session) Shut(seq int) {
 // Truncate forgets all but the first length tokens of a sequence.
 func (n *Session) Truncate(seq, length int) {
 	q := &n.live[seq]
+	length = min(length, q.length)
 	keep := pagesFor(length)
 	n.free = append(n.free, q.pages[keep:]...)
 	q.pages, q.length = q.pages[:keep], length

@@ -75,6 +75,9 @@ func (w Weight) Elements() int64 { return int64(max(w.Rows, 1)) * int64(w.Cols) 
 // maxSize bounds every size in config.json, far above published models and far below what overflows.
 const maxSize = 1 << 24
 
+// maxHeadSize keeps rotary tables small; published heads have 256 channels at most.
+const maxHeadSize = 1 << 14
+
 // NewSpec reads a config by the table of families. The error is an *UnsupportedError where the family, or a setting
 // that changes the result, is not known.
 func NewSpec(c *checkpoint.Config) (*Spec, error) {
@@ -113,6 +116,9 @@ func NewSpec(c *checkpoint.Config) (*Spec, error) {
 	s.Context = c.Int("max_position_embeddings", f.context)
 	if err := s.check(c, "num_key_value_heads", s.K, "head_dim", s.HeadSize, "max_position_embeddings", s.Context); err != nil {
 		return nil, err
+	}
+	if s.HeadSize > maxHeadSize {
+		return nil, fmt.Errorf("decoder: config.json: head_dim is %d, expected at most %d", s.HeadSize, maxHeadSize)
 	}
 	if s.H%s.K != 0 {
 		return nil, fmt.Errorf("decoder: config.json: num_attention_heads %d is no multiple of num_key_value_heads %d", s.H, s.K)

@@ -165,3 +165,22 @@ func TestFamiliesAreNamedInTheTableAlone(t *testing.T) {
 		t.Error("the table names no family")
 	}
 }
+
+func FuzzSpec(f *testing.F) {
+	f.Add(`{"model_type":"llama",` + baseConfig + `}`)
+	f.Add(`{"model_type":"qwen2","use_sliding_window":true,"max_window_layers":3,"rope_scaling":{"type":"yarn","factor":4},` + baseConfig + `}`)
+	f.Add(`{"model_type":"mistral","rope_parameters":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4},` + baseConfig + `}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := checkpoint.ParseConfig([]byte(text))
+		if err != nil {
+			return
+		}
+		s, err := decoder.NewSpec(c)
+		if err != nil {
+			return
+		}
+		if len(s.Layers) != s.L || s.H%s.K != 0 || s.Parameters() <= 0 || s.FLOPsPerToken(100) <= 0 {
+			t.Errorf("%s gives %+v", text, s)
+		}
+	})
+}
