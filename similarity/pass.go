@@ -2,6 +2,7 @@ package similarity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -100,7 +101,7 @@ func (p *piece) forward(m *decoder.Model, layer *decoder.Layer, scope Scope, bef
 	p.Forward(layer)
 	p.Last(p.last)
 	if err := p.keep(m); err != nil {
-		return err
+		return p.explain(err, layer.Index)
 	}
 	if !whole {
 		return nil
@@ -114,14 +115,25 @@ func (p *piece) forward(m *decoder.Model, layer *decoder.Layer, scope Scope, bef
 		var sum float64
 		for i, v := range changes[offsets[s]:offsets[s+1]] {
 			if math.IsNaN(float64(v)) {
-				return fmt.Errorf("similarity: sequence %d: the state of token %d at layer %d is zero or not finite, so it has no angle; "+
-					"--influence off measures the last tokens alone", p.first+s, i, layer.Index)
+				return p.explain(fmt.Errorf("similarity: sequence %d: the state of token %d at layer %d is zero, so it has no angle; "+
+					"--influence off measures the last tokens alone", p.first+s, i, layer.Index), layer.Index)
 			}
 			sum += float64(v)
 		}
 		p.influence[s] = append(p.influence[s], sum)
 	}
 	return nil
+}
+
+// explain finds where X, which has just left a layer, is not finite, and the weight that is to blame. Where all of X is
+// finite it gives err.
+func (p *piece) explain(err error, layer int) error {
+	var broken *decoder.NonFiniteError
+	if errors.As(p.Finite(layer), &broken) {
+		broken.Sequence += p.first
+		return fmt.Errorf("similarity: %w", broken)
+	}
+	return err
 }
 
 // keep downloads the last tokens' states and checks them, so that a broken weight is found at its layer.

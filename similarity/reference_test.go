@@ -355,3 +355,39 @@ func stories(t *testing.T) [][]int {
 	}
 	return seqs
 }
+
+// TestBrokenWeight: a weight that is not finite is found at its layer, with influence and without.
+func TestBrokenWeight(t *testing.T) {
+	source := shared.Dir(t, "reference", "families", "llama-gqa-tied")
+	dir := t.TempDir()
+	for _, name := range []string{"config.json", "model.safetensors"} {
+		data, err := os.ReadFile(filepath.Join(source, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "model.safetensors" {
+			body := 8 + binary.LittleEndian.Uint64(data)
+			var header map[string]struct {
+				Offsets [2]uint64 `json:"data_offsets"`
+			}
+			if err := json.Unmarshal(data[8:body], &header); err != nil {
+				t.Fatal(err)
+			}
+			at := body + header["model.layers.2.mlp.down_proj.weight"].Offsets[0]
+			binary.LittleEndian.PutUint32(data[at:], math.Float32bits(float32(math.NaN())))
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := open(t, dir, 1)
+	for _, scope := range []similarity.Scope{similarity.Off, similarity.Full} {
+		_, err := similarity.Measure(context.Background(), m, [][]int{{1, 2}, {3, 4}}, similarity.Options{Influence: scope})
+		if err == nil || !strings.Contains(err.Error(), `tensor "model.layers.2.mlp.down_proj.weight" holds a value that is not finite`) {
+			t.Errorf("influence %s: %v", scope, err)
+		}
+	}
+	if _, err := similarity.Losses(context.Background(), m, [][]int{{1, 2}}, 1, []int{0}, similarity.Options{}); err == nil {
+		t.Error("the loss of a broken model is accepted")
+	}
+}
