@@ -55,7 +55,7 @@ func (c *measureCommand) Run(ctx context.Context) error {
 		return fmt.Errorf("measure: %w", err)
 	}
 	journal := filepath.Join(c.Output, "measure.journal")
-	bar := newProgress("measure", e.Spec.L, c.Quiet)
+	bar := newTokenProgress("measure", e.Spec.L, c.Quiet)
 	defer bar.close()
 	d, err := similarity.Measure(ctx, e.Model, sequences, similarity.Options{
 		Memory:    c.bytes(),

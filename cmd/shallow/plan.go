@@ -221,7 +221,7 @@ func (c *planCommand) rerank(ctx context.Context, s *planSource, n int, o plan.O
 	if err != nil {
 		return nil, err
 	}
-	bar := newProgress("losses", e.Spec.L-n, c.Quiet)
+	bar := newTokenProgress("losses", e.Spec.L-n, c.Quiet)
 	defer bar.close()
 	losses, err := similarity.Losses(ctx, e.Model, sequences, n, starts, similarity.Options{Memory: c.bytes(), Progress: bar.report})
 	if err != nil {

@@ -10,10 +10,9 @@ import (
 )
 
 // progress shows how far a run is: a bar on a terminal, a line now and then elsewhere, nothing where quiet is asked for.
-// What is counted are rows through layers; what is shown are tokens through the model.
 type progress struct {
-	name   string
-	layers int64
+	name string
+	unit func(perSecond float64) string // what is counted, as "90.5 tokens/s"; "" for steps that say nothing
 
 	bars *mpb.Progress
 	bar  *mpb.Bar
@@ -27,19 +26,35 @@ type progress struct {
 // betweenLines is how long a run that writes to a file is silent.
 const betweenLines = 5 * time.Second
 
-// newProgress begins to show a run through a number of layers. It is nil, and shows nothing, if quiet.
-func newProgress(name string, layers int, quiet bool) *progress {
+// newTokenProgress begins to show a run that counts rows times layers, as tokens through that many layers.
+func newTokenProgress(name string, layers int, quiet bool) *progress {
+	return newProgress(name, quiet, func(rate float64) string {
+		rate /= float64(max(layers, 1))
+		if rate < 100 {
+			return fmt.Sprintf("%.1f tokens/s", rate)
+		}
+		return fmt.Sprintf("%.0f tokens/s", rate)
+	})
+}
+
+// newByteProgress begins to show a run that counts bytes.
+func newByteProgress(name string, quiet bool) *progress {
+	return newProgress(name, quiet, func(rate float64) string { return byteSize(rate).String() + "/s" })
+}
+
+// newProgress is nil, and shows nothing, if quiet.
+func newProgress(name string, quiet bool, unit func(float64) string) *progress {
 	if quiet {
 		return nil
 	}
-	p := &progress{name: name, layers: int64(max(layers, 1))}
+	p := &progress{name: name, unit: unit}
 	if isTerminal(os.Stderr) {
 		p.bars = mpb.New(mpb.WithOutput(os.Stderr), mpb.WithWidth(72))
 	}
 	return p
 }
 
-// report says that done of total rows times layers are through. The first call says where the run begins.
+// report says that done of total are through. The first call says where the run begins.
 func (p *progress) report(done, total int64) {
 	if p == nil {
 		return
@@ -62,7 +77,7 @@ func (p *progress) report(done, total int64) {
 	}
 }
 
-// rate is the tokens a second since the run began, and the time that is left at that rate.
+// rate is the speed since the run began, and the time that is left at it.
 func (p *progress) rate(done int64) string {
 	seconds := time.Since(p.began).Seconds()
 	if done <= p.first || seconds <= 0 {
@@ -70,11 +85,11 @@ func (p *progress) rate(done int64) string {
 	}
 	rate := float64(done-p.first) / seconds
 	left := time.Duration(float64(p.total-done)/rate) * time.Second
-	tokens := rate / float64(p.layers)
-	if tokens < 100 {
-		return fmt.Sprintf("%.1f tokens/s, %v left", tokens, left)
+	text := fmt.Sprintf("%v left", left)
+	if speed := p.unit(rate); speed != "" {
+		text = speed + ", " + text
 	}
-	return fmt.Sprintf("%.0f tokens/s, %v left", tokens, left)
+	return text
 }
 
 // close takes the bar away, finished or not.

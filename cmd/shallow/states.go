@@ -53,7 +53,7 @@ func (c *statesCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bar := newProgress("states", e.Spec.L-len(o.Skip), c.Quiet)
+	bar := newTokenProgress("states", e.Spec.L-len(o.Skip), c.Quiet)
 	defer bar.close()
 	o.Progress = bar.report
 	var size int64
