@@ -12,8 +12,8 @@ import (
 // maxConfig bounds config.json in bytes; the largest published ones (with a quantisation entry per tensor) stay under 1 MB.
 const maxConfig = 4 << 20
 
-// maxLayers is far above every published depth; more is a damaged file.
-const maxLayers = 10_000
+// MaxLayers is far above every published depth; more is a damaged file.
+const MaxLayers = 10_000
 
 // LayerCountKeys are the names of the number of layers in config.json, in the order in which they are tried.
 var LayerCountKeys = []string{"num_hidden_layers", "n_layer", "num_layers", "n_layers"}
@@ -247,9 +247,9 @@ func (c *Config) layers() (int, error) {
 			continue
 		}
 		n, ok := v.int()
-		if !ok || n < 1 || n > maxLayers {
+		if !ok || n < 1 || n > MaxLayers {
 			return 0, fmt.Errorf("checkpoint: config.json: %s%s is %.40s, expected a number of layers from 1 to %d",
-				d.path, key, strings.TrimSpace(string(c.src[v.start:v.end])), maxLayers)
+				d.path, key, strings.TrimSpace(string(c.src[v.start:v.end])), MaxLayers)
 		}
 		return n, nil
 	}

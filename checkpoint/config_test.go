@@ -198,7 +198,7 @@ func FuzzConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if n := c.Layers(); n < 0 || n > maxLayers {
+		if n := c.Layers(); n < 0 || n > MaxLayers {
 			t.Fatalf("%d layers were let through", n)
 		}
 		c.Values()

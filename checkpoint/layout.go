@@ -133,7 +133,7 @@ func (l Layout) Rename(name string, layer int) string {
 	return l.Prefix + strconv.Itoa(layer) + rest
 }
 
-// splitNumber finds the first part between dots that is a plain decimal number below maxLayers.
+// splitNumber finds the first part between dots that is a plain decimal number below MaxLayers.
 func splitNumber(name string) (prefix string, number int, rest string, ok bool) {
 	for start := 0; start <= len(name); {
 		end := start + strings.IndexByte(name[start:], '.')
@@ -141,7 +141,7 @@ func splitNumber(name string) (prefix string, number int, rest string, ok bool) 
 			end = len(name)
 		}
 		part := name[start:end]
-		if n, err := strconv.Atoi(part); err == nil && n >= 0 && n < 2*maxLayers && strconv.Itoa(n) == part {
+		if n, err := strconv.Atoi(part); err == nil && n >= 0 && n < 2*MaxLayers && strconv.Itoa(n) == part {
 			return name[:start], n, name[end:], true
 		}
 		start = end + 1

@@ -63,7 +63,7 @@ func TestCachedEqualsUncached(t *testing.T) {
 			bothPrecisions(t, func(t *testing.T, p decoder.Precision) {
 				e := readExpected(t, name)
 				m := openModel(t, e.dir, 2, decoder.Options{Precision: p, Rows: 40})
-				if err := m.Caching(e.sequences()); err != nil {
+				if err := m.Caching(t.Context(), e.sequences()); err != nil {
 					t.Error(err)
 				}
 			})

@@ -144,11 +144,11 @@ func TestSkippingIsProvedAndDisproved(t *testing.T) {
 		pruned := func() *decoder.Model {
 			return openModel(t, writeModel(t, config, weights), 2, decoder.Options{Precision: p, Pack: true})
 		}
-		if err := decoder.Skipping(m, pruned(), []int{2, 3}, e.sequences()); err != nil {
+		if err := decoder.Skipping(t.Context(), m, pruned(), []int{2, 3}, e.sequences()); err != nil {
 			t.Error(err)
 		}
 		for drop, want := range map[int]string{1: "behind layer 1 of the pruned checkpoint", 3: "3 layers"} {
-			err := decoder.Skipping(m, pruned(), span(drop, 4)[:min(2, 4-drop)], e.sequences())
+			err := decoder.Skipping(t.Context(), m, pruned(), span(drop, 4)[:min(2, 4-drop)], e.sequences())
 			if drop == 3 {
 				want = "5 layers are kept, the pruned checkpoint has 4"
 			}
@@ -158,12 +158,12 @@ func TestSkippingIsProvedAndDisproved(t *testing.T) {
 		}
 		// The window would move to the wrong layers.
 		config["max_window_layers"] = 3
-		if err := decoder.Skipping(m, pruned(), []int{2, 3}, e.sequences()); err == nil {
+		if err := decoder.Skipping(t.Context(), m, pruned(), []int{2, 3}, e.sequences()); err == nil {
 			t.Error("a window in the wrong layer was not noticed")
 		}
 		config["max_window_layers"] = 2
 		weights["lm_head.weight"].data[7] ^= 1
-		if err := decoder.Skipping(m, pruned(), []int{2, 3}, e.sequences()); err == nil || !strings.Contains(err.Error(), "logit") {
+		if err := decoder.Skipping(t.Context(), m, pruned(), []int{2, 3}, e.sequences()); err == nil || !strings.Contains(err.Error(), "logit") {
 			t.Errorf("a flipped bit of the head: %v", err)
 		}
 	}

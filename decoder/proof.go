@@ -2,6 +2,7 @@ package decoder
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"math"
@@ -12,7 +13,7 @@ import (
 
 // Skipping proves that pruned, a checkpoint without the dropped layers, computes what original computes when it leaves
 // them out: the states at every boundary and all logits of the sequences, bit for bit. One layer is in memory at a time.
-func Skipping(original, pruned *Model, drop []int, sequences [][]int) error {
+func Skipping(ctx context.Context, original, pruned *Model, drop []int, sequences [][]int) error {
 	if original.in != pruned.in || original.headIn != pruned.headIn {
 		return fmt.Errorf("decoder: the models multiply in %v and %v: their bits cannot be compared", original.in, pruned.in)
 	}
@@ -25,11 +26,11 @@ func Skipping(original, pruned *Model, drop []int, sequences [][]int) error {
 	if len(kept) != pruned.Spec.L {
 		return fmt.Errorf("decoder: %d layers are kept, the pruned checkpoint has %d", len(kept), pruned.Spec.L)
 	}
-	want, wantLogits, err := original.trace(drop, sequences)
+	want, wantLogits, err := original.trace(ctx, drop, sequences)
 	if err != nil {
 		return err
 	}
-	got, gotLogits, err := pruned.trace(nil, sequences)
+	got, gotLogits, err := pruned.trace(ctx, nil, sequences)
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func Skipping(original, pruned *Model, drop []int, sequences [][]int) error {
 }
 
 // trace gives a hash of the states at every boundary, and all logits.
-func (m *Model) trace(drop []int, sequences [][]int) (hashes [][sha256.Size]byte, logits []float32, err error) {
+func (m *Model) trace(ctx context.Context, drop []int, sequences [][]int) (hashes [][sha256.Size]byte, logits []float32, err error) {
 	g, err := m.Start(sequences)
 	if err != nil {
 		return nil, nil, err
@@ -64,6 +65,9 @@ func (m *Model) trace(drop []int, sequences [][]int) (hashes [][sha256.Size]byte
 	hashes = append(hashes, sha256.Sum256(state))
 	for l, err := range m.Layers(drop) {
 		if err != nil {
+			return nil, nil, err
+		}
+		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
 		g.Forward(l)
@@ -87,7 +91,7 @@ func (g *Group) bits() ([]byte, error) {
 // Caching proves that every layer gives the same bits whether the rows of a sequence go through it together or in
 // pieces, the later ones finding the keys and values of the earlier ones in the cache: the first half, a few rows, then
 // one row at a time. One layer is in memory at a time.
-func (m *Model) Caching(sequences [][]int) error {
+func (m *Model) Caching(ctx context.Context, sequences [][]int) error {
 	whole, err := m.Start(sequences)
 	if err != nil {
 		return err
@@ -104,6 +108,9 @@ func (m *Model) Caching(sequences [][]int) error {
 	defer pieces.Close()
 	for l, err := range m.Layers(nil) {
 		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		whole.Forward(l)

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"shallow/checkpoint"
+	"shallow/compute/cpu"
+	"shallow/plan"
+	"shallow/prune"
+	"shallow/similarity"
+)
+
+type pruneCommand struct {
+	Model     string   `arg:"" help:"Model directory."`
+	Output    string   `short:"o" required:"" help:"Directory of the shallower checkpoint." placeholder:"DIR"`
+	Plan      string   `help:"plan.json, which says what goes." placeholder:"FILE"`
+	Layers    string   `help:"Or the layers that go: 21:29 for layers 21 to 28, 21:29,3:5 for two ranges." placeholder:"RANGES"`
+	ShardSize byteSize `help:"Bytes of weights in one file, as 2GB; 5GB if not given." placeholder:"SIZE"`
+	Unproved  bool     `help:"Go on where the result cannot be proved: an unknown family, quantised weights."`
+	Force     bool     `help:"Replace a directory that is not empty."`
+	Threads   int      `help:"Threads that compute the proof; 0 is all processors." default:"0"`
+	JSON      bool     `help:"Print what was done as JSON."`
+	Quiet     bool     `short:"q" help:"Show no progress."`
+}
+
+// Help shows examples.
+func (pruneCommand) Help() string {
+	return `Tensors are copied byte for byte and renamed, config.json is rewritten for the layers that stay, every other file comes
+along. Before the directory gets its name, every tensor is hashed on both sides, and both checkpoints are run: the logits of the
+new one must equal those of the old one with the layers skipped, bit for bit.
+
+Layers are counted from zero and ranges are half-open: 21:29 is layers 21 to 28.
+
+Examples:
+
+  shallow prune models/llama-2-7b --plan run/plan.json -o models/llama-2-7b-24
+  shallow prune models/llama-2-7b --layers 21:29 -o models/llama-2-7b-24
+  shallow prune models/unheard-of --layers 10:12 --unproved -o out
+`
+}
+
+// Validate asks for exactly one of --plan and --layers.
+func (c *pruneCommand) Validate() error {
+	if (c.Plan == "") == (c.Layers == "") {
+		return fmt.Errorf("give either --plan or --layers, to say which layers go")
+	}
+	if c.Threads < 0 || c.ShardSize < 0 {
+		return fmt.Errorf("--threads and --shard-size must not be negative")
+	}
+	return nil
+}
+
+// Run prunes and says what was done.
+func (c *pruneCommand) Run(ctx context.Context) error {
+	source, err := checkpoint.Open(c.Model)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	p, err := c.plan(source)
+	if err != nil {
+		return err
+	}
+	device, err := cpu.New(cpu.Options{Threads: c.Threads})
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	bars := stages{quiet: c.Quiet}
+	defer bars.close()
+	result, err := prune.Prune(ctx, source, prune.Options{
+		Output: c.Output, Plan: p, Tool: "shallow " + version, ShardSize: int64(c.ShardSize), Force: c.Force,
+		Device: device, Unproved: c.Unproved, Progress: bars.report,
+	})
+	bars.close()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(result)
+	}
+	printPruned(p, result)
+	return nil
+}
+
+// stages shows one bar after another: copying and hashing in bytes, the proof in steps.
+type stages struct {
+	quiet bool
+	name  string
+	bar   *progress
+}
+
+func (s *stages) report(stage string, done, total int64) {
+	if stage != s.name {
+		s.close()
+		s.name = stage
+		if stage == "prove" {
+			s.bar = newProgress(stage, s.quiet, func(float64) string { return "" })
+		} else {
+			s.bar = newByteProgress(stage, s.quiet)
+		}
+	}
+	s.bar.report(done, total)
+}
+
+func (s *stages) close() {
+	s.bar.close()
+	s.bar = nil
+}
+
+// plan reads the plan, or makes one of --layers.
+func (c *pruneCommand) plan(source *checkpoint.Checkpoint) (*plan.Plan, error) {
+	if c.Plan != "" {
+		return plan.Read(c.Plan)
+	}
+	layout, err := source.Layout()
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Explicit(layout.Layers, c.Layers)
+	if err != nil {
+		return nil, err
+	}
+	p.Tool, p.Model = "shallow "+version, similarity.ModelOf(source)
+	return p, nil
+}
+
+func printPruned(p *plan.Plan, r *prune.Result) {
+	fmt.Printf("%s: %d of %d layers; %v\n", r.Output, r.Kept, r.Layers, p)
+	for _, note := range r.Config {
+		fmt.Printf("config.json: %s\n", note)
+	}
+	if len(r.LeftOut) > 0 {
+		fmt.Printf("left out: %s\n", strings.Join(r.LeftOut, ", "))
+	}
+	fmt.Printf("copied and hashed: %d tensors, %v\n", r.Tensors, byteSize(r.Bytes))
+	if r.Proof != nil {
+		fmt.Printf("proved: %v\n", r.Proof)
+	} else {
+		fmt.Printf("NOT PROVED: %s\n", r.Reason)
+	}
+	var stages []string
+	for _, stage := range slices.Sorted(maps.Keys(r.Seconds)) {
+		stages = append(stages, fmt.Sprintf("%s %.2f s", stage, r.Seconds[stage]))
+	}
+	fmt.Println(strings.Join(stages, ", "))
+}

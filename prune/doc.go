@@ -1,0 +1,10 @@
+// Package prune cuts layers out of a checkpoint and proves the result.
+//
+// Tensors are copied as bytes, never decoded, under the names they have in a model with fewer layers. config.json is
+// rewritten by the rules of a table: what is known to be a list per layer is sliced, lists of layer numbers are
+// renumbered, thresholds shifted, and what cannot be expressed for the layers that stay is refused by name. Everything
+// else in the directory comes along.
+//
+// Before the new directory gets its name, every tensor's bytes are hashed on both sides, and a [Proof] runs both
+// checkpoints: the logits of the new one equal, bit for bit, those of the old one with the layers skipped.
+package prune
