@@ -209,6 +209,24 @@ func TestNonFiniteWeightIsNamed(t *testing.T) {
 	}
 }
 
+// States that are not finite are equal in original and pruned, and prove nothing.
+func TestNonFiniteWeightsProveNothing(t *testing.T) {
+	e := readExpected(t, "llama-plain")
+	for layer, name := range map[int]string{-1: "model.embed_tokens.weight", 4: "model.layers.4.self_attn.o_proj.weight", 6: "model.norm.weight"} {
+		weights, config := readWeights(t, e.dir), readConfig(t, e.dir)
+		for row := 0; row < len(weights[name].data); row += 96 { // every token has one
+			binary.LittleEndian.PutUint16(weights[name].data[row:], 0x7f80)
+		}
+		m := openModel(t, writeModel(t, config, weights), 2, decoder.Options{})
+		config["num_hidden_layers"] = 5
+		pruned := openModel(t, writeModel(t, config, withoutLayers(weights, 2, 3)), 2, decoder.Options{})
+		var n *decoder.NonFiniteError
+		if err := decoder.Skipping(t.Context(), m, pruned, []int{2}, e.sequences()); !errors.As(err, &n) || n.Layer != layer || n.Tensor != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestTensorsThatDoNotFit(t *testing.T) {
 	e := readExpected(t, "llama-gqa-tied")
 	for _, c := range []struct {

@@ -11,19 +11,24 @@ import (
 // NonFiniteError says where the residual stream first holds a value that is no finite number, and why if a weight is
 // to blame.
 type NonFiniteError struct {
-	Layer              int // that the state leaves; -1 is the embedding
+	Layer              int // that the state leaves; -1 is the embedding, L stands for logits
 	Sequence, Position int
 	File, Tensor       string // of the first weight of the layer that is not finite; empty where all are
+
+	layers int
 }
 
 func (e *NonFiniteError) Error() string {
-	where := fmt.Sprintf("layer %d", e.Layer)
-	if e.Layer < 0 {
-		where = "the embedding"
+	subject := fmt.Sprintf("the state that leaves layer %d is", e.Layer)
+	switch {
+	case e.Layer < 0:
+		subject = "the embedding is"
+	case e.Layer == e.layers:
+		subject = "the logits are"
 	}
-	what := fmt.Sprintf("decoder: the state that leaves %s is not finite at token %d of sequence %d", where, e.Position, e.Sequence)
+	what := fmt.Sprintf("decoder: %s not finite at token %d of sequence %d", subject, e.Position, e.Sequence)
 	if e.Tensor == "" {
-		return what + ": its weights are, so its activations are too large"
+		return what + ": all weights are, so the activations are too large"
 	}
 	return fmt.Sprintf("%s: %s: tensor %q holds a value that is not finite", what, e.File, e.Tensor)
 }
@@ -49,15 +54,32 @@ func (g *Group) Finite(layer int) error {
 	return nil
 }
 
+// finiteLogits is Finite for the logits [N, V] of all rows.
+func (g *Group) finiteLogits(logits []float32) error {
+	s := g.model.Spec
+	for i, v := range logits {
+		if v-v != 0 {
+			return g.nonFinite(s.L, i/s.V)
+		}
+	}
+	return nil
+}
+
 func (g *Group) nonFinite(layer, row int) error {
-	e := &NonFiniteError{Layer: layer}
+	e := &NonFiniteError{Layer: layer, layers: g.model.Spec.L}
 	for g.plan.offsets[e.Sequence+1] <= row {
 		e.Sequence++
 	}
 	e.Position = row - g.plan.offsets[e.Sequence]
-	weights := []Weight{g.model.Spec.EmbeddingWeight()}
-	if layer >= 0 {
-		weights = g.model.Spec.LayerWeights(layer)
+	s := g.model.Spec
+	var weights []Weight
+	switch {
+	case layer < 0:
+		weights = []Weight{s.EmbeddingWeight()}
+	case layer < s.L:
+		weights = s.LayerWeights(layer)
+	default:
+		weights = []Weight{s.FinalNormWeight(), s.HeadWeight()}
 	}
 	for _, w := range weights {
 		if t, _ := g.model.Checkpoint.Tensor(w.Name); !finite(t) {

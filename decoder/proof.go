@@ -62,6 +62,9 @@ func (m *Model) trace(ctx context.Context, drop []int, sequences [][]int) (hashe
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := g.Finite(-1); err != nil {
+		return nil, nil, err
+	}
 	hashes = append(hashes, sha256.Sum256(state))
 	for l, err := range m.Layers(drop) {
 		if err != nil {
@@ -74,12 +77,18 @@ func (m *Model) trace(ctx context.Context, drop []int, sequences [][]int) (hashe
 		if state, err = g.bits(); err != nil {
 			return nil, nil, err
 		}
+		// Values that are not finite would be equal, and prove nothing.
+		if err := g.Finite(l.Index); err != nil {
+			return nil, nil, err
+		}
 		hashes = append(hashes, sha256.Sum256(state))
 	}
 	h := m.Head()
 	defer h.Release()
-	logits, err = g.Logits(h, nil)
-	return hashes, logits, err
+	if logits, err = g.Logits(h, nil); err != nil {
+		return nil, nil, err
+	}
+	return hashes, logits, g.finiteLogits(logits)
 }
 
 // bits are the bytes of X.
