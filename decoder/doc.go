@@ -5,13 +5,6 @@
 //
 //   - Layer by layer, for analysis. [Model.Start] embeds a group of sequences; [Model.Layers] loads one layer after
 //     another; [Group.Forward] takes all rows of the group through it. Only one layer's weights are in memory.
-//
-//     g, err := m.Start(sequences)
-//     for layer, err := range m.Layers(nil) {
-//     if err != nil { … }
-//     g.Forward(layer) // g.X() is now the residual stream behind the layer
-//     }
-//
 //   - Token by token, for generation. [Model.Resident] loads all layers, [Stack.NewSession] makes room for keys and
 //     values, [Session.Feed] takes tokens and gives logits.
 //
