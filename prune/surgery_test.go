@@ -1,0 +1,117 @@
+package prune
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"shallow/checkpoint"
+)
+
+// TestRewrite goes through the table of classes row by row, on configs written as published ones are.
+func TestRewrite(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		config string
+		drop   []int
+		want   string // the keys that must have changed, with their new values
+	}{
+		{"count", `{"model_type":"llama","num_hidden_layers":4}`, []int{1, 2}, `{"num_hidden_layers":2}`},
+		{"count of GPT-2", `{"model_type":"gpt2","n_layer":4,"n_head":4}`, []int{1}, `{"n_layer":3}`},
+		{"count within text_config", `{"model_type":"gemma3","text_config":{"model_type":"x","num_hidden_layers":4},"vision_config":{"num_hidden_layers":27}}`,
+			[]int{0}, `{"text_config":{"model_type":"x","num_hidden_layers":3}}`},
+		{"slice", `{"model_type":"qwen3","num_hidden_layers":4,"layer_types":["a","b","c","d"]}`, []int{1, 2}, `{"num_hidden_layers":2,"layer_types":["a","d"]}`},
+		{"slice of numbers", `{"model_type":"openelm","num_layers":3,"num_query_heads":[2,4,6],"ffn_multipliers":[0.5,1.0,2.5]}`, []int{1},
+			`{"num_layers":2,"num_query_heads":[2,6],"ffn_multipliers":[0.5,2.5]}`},
+		{"slice of objects", `{"model_type":"decilm","num_hidden_layers":2,"block_configs":[{"attention":{"n":[1,2]}},{"attention":{"n":[3,4]}}]}`, []int{0},
+			`{"num_hidden_layers":1,"block_configs":[{"attention":{"n":[3,4]}}]}`},
+		{"slice of letters", `{"model_type":"nemotron_h","num_hidden_layers":5,"hybrid_override_pattern":"M-M*-"}`, []int{1, 3}, `{"num_hidden_layers":3,"hybrid_override_pattern":"MM-"}`},
+		{"remap", `{"model_type":"mllama","num_hidden_layers":8,"cross_attention_layers":[1,3,6]}`, []int{2, 3}, `{"num_hidden_layers":6,"cross_attention_layers":[1,4]}`},
+		{"threshold, below it", `{"model_type":"qwen2","num_hidden_layers":6,"max_window_layers":3}`, []int{1, 4}, `{"num_hidden_layers":4,"max_window_layers":2}`},
+		{"threshold, at the end", `{"model_type":"qwen2","num_hidden_layers":28,"max_window_layers":28}`, []int{20, 21}, `{"num_hidden_layers":26,"max_window_layers":26}`},
+		{"threshold of experts", `{"model_type":"deepseek_v3","num_hidden_layers":6,"first_k_dense_replace":3,"moe_layer_freq":1}`, []int{0, 5}, `{"num_hidden_layers":4,"first_k_dense_replace":2}`},
+		{"list where a number may stand", `{"model_type":"x","num_hidden_layers":3,"moe_layer_freq":[0,1,1]}`, []int{1}, `{"num_hidden_layers":2,"moe_layer_freq":[0,1]}`},
+		{"period with its list", `{"model_type":"smollm3","num_hidden_layers":4,"no_rope_layer_interval":4,"no_rope_layers":[1,0,1,0]}`, []int{2}, `{"num_hidden_layers":3,"no_rope_layers":[1,0,0]}`},
+		{"period written out", `{"model_type":"gemma3_text","num_hidden_layers":7,"sliding_window_pattern":3}`, []int{1, 2},
+			`{"num_hidden_layers":5,"layer_types":["sliding_attention","sliding_attention","sliding_attention","full_attention","sliding_attention"]}`},
+		{"period that is only implied", `{"model_type":"gemma2","num_hidden_layers":4}`, []int{1}, `{"num_hidden_layers":3,"layer_types":["sliding_attention","sliding_attention","full_attention"]}`},
+		{"interval written out", `{"model_type":"qwen3_next","num_hidden_layers":8,"full_attention_interval":4}`, []int{0, 1, 2, 4, 5},
+			`{"num_hidden_layers":3,"layer_types":["full_attention","linear_attention","full_attention"]}`},
+		{"expert step written out", `{"model_type":"qwen3_moe","num_hidden_layers":6,"decoder_sparse_step":2,"mlp_only_layers":[3]}`, []int{2},
+			`{"num_hidden_layers":5,"decoder_sparse_step":1,"mlp_only_layers":[0,2,3]}`},
+		{"expert step, no list before", `{"model_type":"qwen2_moe","num_hidden_layers":4,"decoder_sparse_step":2}`, []int{0}, `{"num_hidden_layers":3,"decoder_sparse_step":1,"mlp_only_layers":[1]}`},
+		{"period left whole", `{"model_type":"jamba","num_hidden_layers":12,"attn_layer_period":4}`, []int{4, 5, 6, 7}, `{"num_hidden_layers":8}`},
+		{"null and absent", `{"model_type":"mistral","num_hidden_layers":3,"sliding_window":null,"layer_types":null,"num_kv_shared_layers":0}`, []int{0}, `{"num_hidden_layers":2}`},
+		{"lists that are no layers'", `{"model_type":"llama","num_hidden_layers":2,"eos_token_id":[1,2],"rope_scaling":{"long_factor":[1.0,2.0],"type":"su"}}`, []int{0}, `{"num_hidden_layers":1}`},
+	} {
+		config, err := checkpoint.ParseConfig([]byte(c.config))
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		text, _, err := rewrite(config, "layers", c.drop)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		var got, want, changed map[string]any
+		for _, x := range []struct {
+			text string
+			to   *map[string]any
+		}{{string(text), &got}, {c.config, &want}, {c.want, &changed}} {
+			if err := json.Unmarshal([]byte(x.text), x.to); err != nil {
+				t.Fatalf("%s: %v in %s", c.name, err, x.text)
+			}
+		}
+		for key, v := range changed {
+			want[key] = v
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got\n%s\nwant\n%v", c.name, text, want)
+		}
+	}
+}
+
+func TestRewriteRefuses(t *testing.T) {
+	for _, c := range []struct{ config, want string }{
+		{`{"model_type":"llama","num_hidden_layers":3,"per_layer_secret":[1,2,3]}`, "per_layer_secret is a list of 3"},
+		{`{"model_type":"llama","num_hidden_layers":3,"extra":{"per_layer_secret":[1,2,3]}}`, "extra.per_layer_secret is a list of 3"},
+		{`{"model_type":"llama","num_hidden_layers":3,"layer_types":["a","b"]}`, "layer_types has 2 elements"},
+		{`{"model_type":"llama","num_hidden_layers":3,"layer_types":["a","b","c","d"]}`, "layer_types has 4 elements"},
+		{`{"model_type":"nemotron_h","num_hidden_layers":3,"hybrid_override_pattern":"MM"}`, "hybrid_override_pattern has 2 letters"},
+		{`{"model_type":"llama","num_hidden_layers":3,"mlp_only_layers":[7]}`, "mlp_only_layers has 7"},
+		{`{"model_type":"llama","num_hidden_layers":3,"mlp_only_layers":["x"]}`, "mlp_only_layers has"},
+		{`{"model_type":"jamba","num_hidden_layers":3,"attn_layer_period":2}`, "attn_layer_period is 2: layer 2 would take the part of layer 1"},
+		{`{"model_type":"gemma3n","num_hidden_layers":3,"num_kv_shared_layers":2}`, "num_kv_shared_layers is 2"},
+		{`{"model_type":"llama","num_hidden_layers":3,"n_layer":4}`, "n_layer is 4, but the model has 3"},
+		{`{"model_type":"qwen2","num_hidden_layers":3,"max_window_layers":-1}`, "max_window_layers is -1"},
+		{`{"model_type":"qwen2","num_hidden_layers":3,"max_window_layers":1.5}`, "max_window_layers is 1.5"},
+		{`{"model_type":"llama","num_hidden_layers":3,"quantization_config":{"ignore":["lm_head","model.layers.1.mlp"]}}`, "quantization_config.ignore names layers"},
+		{`{"model_type":"llama"}`, "none of num_hidden_layers"},
+	} {
+		config, err := checkpoint.ParseConfig([]byte(c.config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _, err := rewrite(config, "layers", []int{1})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, %s; want an error with %q", c.config, err, text, c.want)
+		}
+	}
+}
+
+// TestRewriteKeepsTheRest holds every byte that does not speak of layers.
+func TestRewriteKeepsTheRest(t *testing.T) {
+	const config = "{\n  \"model_type\": \"llama\",\n  \"rms_norm_eps\": 1e-05,\n  \"num_hidden_layers\": 3,\n  \"x\": {\"y\": 1.50}\n}\n"
+	c, err := checkpoint.ParseConfig([]byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := rewrite(c, "layers", []int{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Replace(config, "\"num_hidden_layers\": 3", "\"num_hidden_layers\": 2", 1); string(got) != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
