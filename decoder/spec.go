@@ -101,8 +101,8 @@ func NewSpec(c *checkpoint.Config) (*Spec, error) {
 		Tied:           c.Bool("tie_word_embeddings", false),
 		Names:          f.names,
 	}
-	if err := s.check(c, "vocab_size", s.V, "hidden_size", s.D, "num_hidden_layers", s.L,
-		"num_attention_heads", s.H, "intermediate_size", s.F); err != nil {
+	if err := checkSizes(c, size{"vocab_size", s.V}, size{"hidden_size", s.D}, size{"num_hidden_layers", s.L},
+		size{"num_attention_heads", s.H}, size{"intermediate_size", s.F}); err != nil {
 		return nil, err
 	}
 	s.K = c.Int("num_key_value_heads", f.keyValueHeads)
@@ -114,7 +114,7 @@ func NewSpec(c *checkpoint.Config) (*Spec, error) {
 		s.HeadSize = s.D / s.H
 	}
 	s.Context = c.Int("max_position_embeddings", f.context)
-	if err := s.check(c, "num_key_value_heads", s.K, "head_dim", s.HeadSize, "max_position_embeddings", s.Context); err != nil {
+	if err := checkSizes(c, size{"num_key_value_heads", s.K}, size{"head_dim", s.HeadSize}, size{"max_position_embeddings", s.Context}); err != nil {
 		return nil, err
 	}
 	if s.HeadSize > maxHeadSize {
@@ -149,14 +149,20 @@ func NewSpec(c *checkpoint.Config) (*Spec, error) {
 	return s, c.Err()
 }
 
-// check refuses sizes that are missing or absurd, naming their keys.
-func (s *Spec) check(c *checkpoint.Config, keysAndValues ...any) error {
+// size is what a key of config.json says.
+type size struct {
+	key string
+	n   int
+}
+
+// checkSizes refuses sizes that are missing or absurd, naming their keys.
+func checkSizes(c *checkpoint.Config, sizes ...size) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
-	for i := 0; i < len(keysAndValues); i += 2 {
-		if n := keysAndValues[i+1].(int); n < 1 || n > maxSize {
-			return fmt.Errorf("decoder: config.json: %v is %d, expected 1 to %d", keysAndValues[i], n, maxSize)
+	for _, s := range sizes {
+		if s.n < 1 || s.n > maxSize {
+			return fmt.Errorf("decoder: config.json: %s is %d, expected 1 to %d", s.key, s.n, maxSize)
 		}
 	}
 	return nil
@@ -199,7 +205,7 @@ func (s *Spec) LayerWeights(i int) []Weight {
 	return ws
 }
 
-// EmbeddingWeight, FinalNormWeight and HeadWeight are the tensors outside the layers. A tied head is the embedding.
+// EmbeddingWeight is what tokens are looked up in.
 func (s *Spec) EmbeddingWeight() Weight {
 	return Weight{Name: s.Names.Embedding + ".weight", Rows: s.V, Cols: s.D}
 }
@@ -209,7 +215,7 @@ func (s *Spec) FinalNormWeight() Weight {
 	return Weight{Name: s.Names.FinalNorm + ".weight", Cols: s.D}
 }
 
-// HeadWeight turns normed states into logits.
+// HeadWeight turns normed states into logits. A tied head is the embedding.
 func (s *Spec) HeadWeight() Weight {
 	if s.Tied {
 		return s.EmbeddingWeight()

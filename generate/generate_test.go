@@ -108,7 +108,7 @@ func TestRunStops(t *testing.T) {
 	s := newSession(t, dir)
 	enough := errors.New("enough")
 	ids, _, err := generate.Run(context.Background(), s, want[:1], generate.Options{MaxTokens: 9}, func(int) error { return enough })
-	if err != enough || len(ids) != 1 {
+	if !errors.Is(err, enough) || len(ids) != 1 {
 		t.Errorf("%v, %v: want one token and the error of emit", ids, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
