@@ -162,3 +162,24 @@ func packTile512(k *productKernels, dst []uint32, x []float32, stride, cols int)
 		return 32 * turns
 	}
 }
+
+// peakLoop runs multiply-adds in registers, and how many operations a turn of it does; nil where there is none.
+func peakLoop(l Level, pairs bool) (loop func(n int), flops int) {
+	switch {
+	case pairs:
+		return peakPairs, 24 * 16 * 4
+	case l >= AVX512:
+		return peakFloat32, 24 * 16 * 2
+	case l >= AVX2:
+		return peakFloat32x8, 12 * 8 * 2
+	}
+	return nil, 0
+}
+
+// readMemory reads data, whose size is a multiple of 512 bytes.
+func readMemory(l Level, data []byte) uint64 {
+	if l >= AVX2 {
+		return readLines(&data[0], len(data)/512)
+	}
+	return readGeneric(data)
+}

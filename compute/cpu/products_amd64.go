@@ -253,7 +253,7 @@ func rows6(dst *uint32, src *float32, stride int, n int)
 // peakFloat32x8 runs 12 independent chains of n multiply-adds of 8 lanes.
 func peakFloat32x8(n int)
 
-// readLines reads n times 512 bytes and returns the or of 8 of them, so that nothing is left out.
+// readLines reads n times 512 bytes and returns the or of all, 8 bytes wide.
 //
 //go:noescape
 func readLines(p *byte, n int) (bits uint64)

@@ -10258,38 +10258,42 @@ TEXT ·readLines(SB), NOSPLIT, $0-24
 	VPXOR Y3, Y3, Y3
 
 loop:
-	PREFETCHT0 4096(AX)
-	VPOR       (AX), Y0, Y0
-	VPOR       32(AX), Y1, Y1
-	PREFETCHT0 4160(AX)
-	VPOR       64(AX), Y2, Y2
-	VPOR       96(AX), Y3, Y3
-	PREFETCHT0 4224(AX)
-	VPOR       128(AX), Y0, Y0
-	VPOR       160(AX), Y1, Y1
-	PREFETCHT0 4288(AX)
-	VPOR       192(AX), Y2, Y2
-	VPOR       224(AX), Y3, Y3
-	PREFETCHT0 4352(AX)
-	VPOR       256(AX), Y0, Y0
-	VPOR       288(AX), Y1, Y1
-	PREFETCHT0 4416(AX)
-	VPOR       320(AX), Y2, Y2
-	VPOR       352(AX), Y3, Y3
-	PREFETCHT0 4480(AX)
-	VPOR       384(AX), Y0, Y0
-	VPOR       416(AX), Y1, Y1
-	PREFETCHT0 4544(AX)
-	VPOR       448(AX), Y2, Y2
-	VPOR       480(AX), Y3, Y3
-	ADDQ       $+512, AX
-	DECQ       CX
-	JNZ        loop
-	VPOR       Y1, Y0, Y0
-	VPOR       Y3, Y2, Y2
-	VPOR       Y2, Y0, Y0
-	VMOVQ      X0, AX
-	MOVQ       AX, bits+16(FP)
+	PREFETCHT0   4096(AX)
+	VPOR         (AX), Y0, Y0
+	VPOR         32(AX), Y1, Y1
+	PREFETCHT0   4160(AX)
+	VPOR         64(AX), Y2, Y2
+	VPOR         96(AX), Y3, Y3
+	PREFETCHT0   4224(AX)
+	VPOR         128(AX), Y0, Y0
+	VPOR         160(AX), Y1, Y1
+	PREFETCHT0   4288(AX)
+	VPOR         192(AX), Y2, Y2
+	VPOR         224(AX), Y3, Y3
+	PREFETCHT0   4352(AX)
+	VPOR         256(AX), Y0, Y0
+	VPOR         288(AX), Y1, Y1
+	PREFETCHT0   4416(AX)
+	VPOR         320(AX), Y2, Y2
+	VPOR         352(AX), Y3, Y3
+	PREFETCHT0   4480(AX)
+	VPOR         384(AX), Y0, Y0
+	VPOR         416(AX), Y1, Y1
+	PREFETCHT0   4544(AX)
+	VPOR         448(AX), Y2, Y2
+	VPOR         480(AX), Y3, Y3
+	ADDQ         $+512, AX
+	DECQ         CX
+	JNZ          loop
+	VPOR         Y1, Y0, Y0
+	VPOR         Y3, Y2, Y2
+	VPOR         Y2, Y0, Y0
+	VEXTRACTI128 $0x01, Y0, X1
+	VPOR         X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPOR         X1, X0, X0
+	VMOVQ        X0, AX
+	MOVQ         AX, bits+16(FP)
 	VZEROUPPER
 	RET
 

@@ -10,7 +10,7 @@ import (
 func reading() {
 	TEXT("readLines", NOSPLIT, "func(p *byte, n int) (bits uint64)")
 	Pragma("noescape")
-	Doc("readLines reads n times 512 bytes and returns the or of 8 of them, so that nothing is left out.")
+	Doc("readLines reads n times 512 bytes and returns the or of all, 8 bytes wide.")
 	p, n := Load(Param("p"), GP64()), Load(Param("n"), GP64())
 	for i := range 4 {
 		VPXOR(ymm[i], ymm[i], ymm[i])
@@ -29,6 +29,10 @@ func reading() {
 	VPOR(ymm[1], ymm[0], ymm[0])
 	VPOR(ymm[3], ymm[2], ymm[2])
 	VPOR(ymm[2], ymm[0], ymm[0])
+	VEXTRACTI128(U8(1), ymm[0], reg.X1)
+	VPOR(reg.X1, reg.X0, reg.X0)
+	VPSHUFD(U8(0x4e), reg.X0, reg.X1)
+	VPOR(reg.X1, reg.X0, reg.X0)
 	bits := GP64()
 	VMOVQ(reg.X0, bits)
 	Store(bits, ReturnIndex(0))
