@@ -4,15 +4,16 @@ import (
 	"math"
 
 	"shallow/decoder"
+	"shallow/plan"
 )
 
 // Cut is what became of the model's predictions when a block of layers was left out.
 type Cut struct {
-	N          int     `json:"n"`
-	Range      [2]int  `json:"range"`      // zero-based, half-open
-	Distance   float64 `json:"distance"`   // angular, of the block
-	Agreement  float64 `json:"agreement"`  // share of tokens whose most likely successor stayed the same
-	Divergence float64 `json:"divergence"` // mean KL(whole ‖ cut), nat a token
+	N          int        `json:"n"`
+	Range      plan.Range `json:"range"`      // zero-based, half-open
+	Distance   float64    `json:"distance"`   // angular, of the block
+	Agreement  float64    `json:"agreement"`  // share of tokens whose most likely successor stayed the same
+	Divergence float64    `json:"divergence"` // mean KL(whole ‖ cut), nat a token
 }
 
 // logits runs sequences without the dropped layers, one layer after another, and returns [N, V] for all their tokens.

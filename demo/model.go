@@ -46,7 +46,8 @@ func weights(seed uint64) []weight {
 		}
 		return w
 	}
-	all := []weight{draw("model.embed_tokens.weight", vocab, hidden, math.Sqrt(hidden)), ones("model.norm.weight")}
+	all := []weight{draw("model.embed_tokens.weight", vocab, hidden, math.Sqrt(hidden)), ones("model.norm.weight"),
+		draw("lm_head.weight", vocab, hidden, 2)}
 	kv := hidden / heads * kvHeads
 	for l := range layers {
 		at := fmt.Sprintf("model.layers.%d.", l)
@@ -75,7 +76,7 @@ func config() []byte {
 		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "hidden_size": hidden,
 		"intermediate_size": feed, "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": kvHeads,
 		"vocab_size": vocab, "max_position_embeddings": positions, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-		"hidden_act": "silu", "tie_word_embeddings": true, "torch_dtype": "float32", "bos_token_id": bos, "eos_token_id": eos,
+		"hidden_act": "silu", "tie_word_embeddings": false, "torch_dtype": "float32", "bos_token_id": bos, "eos_token_id": eos,
 	}, "", "  ")
 	if err != nil {
 		panic(err) // constants

@@ -13,6 +13,9 @@ var (
 	ends    = []string{"before the rain came", "and told nobody", "because the road was closed", "while the bells were ringing", "for the third time that week", "and was glad of it"}
 )
 
+// texts is how many short texts the demo measures on.
+const texts = 64
+
 // documents writes n short texts; the same seed gives the same ones.
 func documents(n int, seed uint64) []string {
 	r := rand.New(rand.NewPCG(seed, 1))

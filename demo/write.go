@@ -49,7 +49,7 @@ func WriteModel(dir string, seed uint64) (err error) {
 func WriteCorpus(path string, seed uint64) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	for _, text := range documents(64, seed) {
+	for _, text := range documents(texts, seed) {
 		if err := e.Encode(map[string]string{"text": text}); err != nil {
 			return err
 		}

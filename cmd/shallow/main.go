@@ -33,6 +33,8 @@ type program struct {
 	Tokenize tokenizeCommand `cmd:"" help:"Turn texts into token ids, or back."`
 	Bench    benchCommand    `cmd:"" help:"Show what this machine does, and how fast it measures and runs a model."`
 
+	Demo demoCommand `cmd:"" help:"Go the whole way on a small random model."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
