@@ -114,16 +114,17 @@ func dynamicScaling(r *Rope, p *checkpoint.Config, s *Spec) error {
 	if r.Dim < 4 {
 		return unsupported("config.json: dynamic rope scaling of %d channels", r.Dim)
 	}
-	base, dim := r.Base, r.Dim
-	limit := s.Context
+	base, dim, limit := r.Base, r.Dim, s.Context
 	r.Limit = limit
 	unscaled := plain(base, dim)
 	r.frequencies = func(length int) []float32 {
 		if length <= limit {
 			return unscaled
 		}
-		stretch := factor*float64(length)/float64(limit) - (factor - 1)
-		return plain(base*math.Pow(stretch, float64(dim)/float64(dim-2)), dim)
+		// Rounded step by step as the reference implementation does.
+		stretch := float32(float32(factor*float64(length))/float32(limit)) - float32(factor-1)
+		stretch = float32(math.Pow(float64(stretch), float64(dim)/float64(dim-2)))
+		return plain(float64(float32(base)*stretch), dim)
 	}
 	return err
 }
