@@ -14,7 +14,7 @@ type attentionKernels struct {
 	// start it begins at zero. The rows of c, a and b are ldc, lda and ldb apart. cols is a multiple of channelBlock.
 	multiply func(c []float32, ldc int, start []float32, a []uint32, lda int, b []uint32, ldb int, rows, depth, cols, per int)
 	// weigh takes one page's scores of as many rows as peaks has. With m the larger of a row's peak and of its visible
-	// scores times scale, correction becomes 2^(peak-m), peak m, and weights 2^(score·scale-m), or 0 where not visible; lanes,
+	// scores times scale, correction becomes e^(peak-m), peak m, and weights e^(score·scale-m), or 0 where not visible; lanes,
 	// 16 a row, become lanes·correction plus the weights. weights may be the memory of scores where per is 1.
 	weigh func(weights []uint32, scores []float32, visible []uint64, peaks, correction, lanes []float32, scale float32, per int)
 	// widenPairs splits rows of pairs into two rows of float32 each, the first of a pair to the first row.
@@ -65,7 +65,7 @@ func weighGeneric(weights []uint32, scores []float32, visible []uint64, peaks, c
 				m = max(m, s*scale)
 			}
 		}
-		correction[i] = exp2Generic(peaks[i] - m)
+		correction[i] = expGeneric(peaks[i] - m)
 		peaks[i] = m
 		sums := lanes[i*channelBlock : (i+1)*channelBlock]
 		for j := range sums {
@@ -74,35 +74,12 @@ func weighGeneric(weights []uint32, scores []float32, visible []uint64, peaks, c
 		for j, s := range row {
 			var x float32
 			if visible[i]>>j&1 == 1 {
-				x = exp2Generic(s*scale - m)
+				x = expGeneric(s*scale - m)
 			}
 			w[i*compute.PageSize+j] = x
 			sums[j%channelBlock] += x
 		}
 	}
-}
-
-// exp2Terms are those of 2^f - 1 for f in [-½, ½], f⁶ first. Source: Cephes, exp2f.
-var exp2Terms = [...]float32{
-	1.535336188319500e-4, 1.339887440266574e-3, 9.618437357674640e-3,
-	5.550332471162809e-2, 2.402264791363012e-1, 6.931472028550421e-1,
-}
-
-// exp2Least is where 2^x is taken to be zero.
-const exp2Least = -126
-
-// exp2Generic is 2^x for x that is not positive, to 2e-7, and exactly 1 at 0.
-func exp2Generic(x float32) float32 {
-	if x < exp2Least {
-		return 0
-	}
-	n := float32(math.RoundToEven(float64(x)))
-	f := x - n
-	p := exp2Terms[0]
-	for _, c := range exp2Terms[1:] {
-		p = p*f + c
-	}
-	return (p*f + 1) * math.Float32frombits(uint32(int32(n)+127)<<23)
 }
 
 func widenPairsGeneric(dst []float32, src []uint32, width int) {

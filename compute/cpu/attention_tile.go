@@ -186,7 +186,7 @@ func (w *attentionWalk) score(keys []uint32, i, j, from, to int) {
 func (w *attentionWalk) weigh(weights []uint32, i, j int) {
 	const page, lanes = compute.PageSize, channelBlock
 	w.kernels.weigh(weights[i*page/w.per:], w.scores[i*page:], w.visible[i:j], w.peaks[i:j], w.correction[i:j],
-		w.lanes[i*lanes:j*lanes], w.options.Scale*math.Log2E, w.per)
+		w.lanes[i*lanes:j*lanes], w.options.Scale, w.per)
 }
 
 // add corrects the sums of rows [i, j) and adds the weighted values at places [from, to).
@@ -225,7 +225,7 @@ func (w *attentionWalk) end() {
 		sum := foldLanes(w.lanes[i*channelBlock:][:channelBlock])
 		w.kernels.scale(out[row*w.out.Stride+head*size:][:size], w.sums[i*w.cache.width:], 1/sum)
 		if l := w.options.LogSumExp; l.Given() {
-			floats(l)[row*l.Stride+head] = float32((float64(w.peaks[i]) + math.Log2(float64(sum))) * math.Ln2)
+			floats(l)[row*l.Stride+head] = float32(float64(w.peaks[i]) + math.Log(float64(sum)))
 		}
 	}
 }

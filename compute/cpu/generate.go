@@ -2,3 +2,5 @@ package cpu
 
 //go:generate -command gen go run -C gen .
 //go:generate gen products -out ../products_amd64.s -stubs ../products_amd64.go -pkg cpu
+//go:generate gen elementwise -out ../elementwise_amd64.s -stubs ../elementwise_amd64.go -pkg cpu
+//go:generate gen attention -out ../attention_kernels_amd64.s -stubs ../attention_kernels_amd64.go -pkg cpu

@@ -32,8 +32,8 @@ func BenchmarkProduct(b *testing.B) {
 					name += "-packed"
 				}
 				b.Run(name, func(b *testing.B) {
-					// As many weights as one layer has, so that they do not stay in a cache when there is one row.
-					ws := make([]compute.Tensor, max(1, 128<<20/(4*k*m)))
+					// More weights than a cache holds, as with the layers of a model.
+					ws := make([]compute.Tensor, max(1, 512<<20/(4*k*m)))
 					for i := range ws {
 						ws[i] = randomWeight(d, r, c.weights, m, k)
 						if c.pack {
