@@ -58,13 +58,18 @@ func splitFrontMatter(card string) (front, body string) {
 func (r *run) provenance() string {
 	p := r.Plan
 	var b strings.Builder
-	name := p.Model.Name
+	// A name from a file must not break out of its line of the table.
+	name := strings.NewReplacer("\n", " ", "\r", " ", "|", "\\|").Replace(p.Model.Name)
 	if name == "" {
 		name = filepath.Base(r.source.Dir)
 	}
 	fmt.Fprintf(&b, "# %s with %d of %d layers\n\n", filepath.Base(name), r.result.Kept, r.result.Layers)
+	tool := r.Tool
+	if tool == "" {
+		tool = "shallow"
+	}
 	fmt.Fprintf(&b, "%s made this checkpoint: the layers below were cut out, the others renumbered, every tensor's bytes left as they were.\n"+
-		"Layers are counted from zero; ranges are half-open. `plan.json` has the whole plan.\n\n", r.Tool)
+		"Layers are counted from zero; ranges are half-open. `plan.json` has the whole plan.\n\n", tool)
 	var ranges []string
 	for _, x := range p.Ranges {
 		ranges = append(ranges, x.String())

@@ -31,6 +31,7 @@ func (r *run) copyFiles(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("prune: %w", err)
 	}
+	r.result.LeftOut = append(r.result.LeftOut, r.source.Ignored...)
 	used := r.shardFiles()
 	for _, entry := range entries {
 		name := entry.Name()
@@ -51,6 +52,32 @@ func (r *run) copyFiles(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkOutput refuses to put the result where the source is: replacing that directory, or one above it, would remove the
+// source.
+func (r *run) checkOutput() error {
+	out, err := os.Stat(r.Output)
+	if err != nil {
+		return nil // not there: nothing is replaced
+	}
+	dir, err := filepath.Abs(r.source.Dir)
+	if err != nil {
+		return fmt.Errorf("prune: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	for {
+		if info, err := os.Stat(dir); err == nil && os.SameFile(info, out) {
+			return fmt.Errorf("prune: %s holds the model that is pruned: choose another directory", r.Output)
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return nil
+		}
+		dir = up
+	}
 }
 
 // shardFiles are the files that the kept and the dropped tensors lie in, and their index.

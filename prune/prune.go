@@ -60,6 +60,9 @@ func Prune(ctx context.Context, source *checkpoint.Checkpoint, o Options) (_ *Re
 	if err := r.checkPlan(); err != nil {
 		return nil, err
 	}
+	if err := r.checkOutput(); err != nil {
+		return nil, err
+	}
 	config, notes, err := rewrite(source.Config, lastPart(r.layout.Prefix), o.Plan.Drop)
 	if err != nil {
 		return nil, err

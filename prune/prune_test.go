@@ -279,6 +279,26 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// TestOutputIsNotTheSource holds that --force never removes the model that is pruned.
+func TestOutputIsNotTheSource(t *testing.T) {
+	dir := model(t)
+	source := open(t, dir)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{dir, filepath.Dir(dir), link} {
+		_, err := prune.Prune(t.Context(), source, prune.Options{Output: out, Plan: explicit(t, 16, "3"), Device: device(t), Force: true})
+		if err == nil || !strings.Contains(err.Error(), "holds the model that is pruned") {
+			t.Errorf("%s: %v", out, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, checkpoint.SingleFile)); err != nil {
+		t.Error(err)
+	}
+	untouched(t, filepath.Dir(dir), "model")
+}
+
 // TestUnknownFamily needs --unproved, and says so in the card.
 func TestUnknownFamily(t *testing.T) {
 	dir := model(t)

@@ -1,5 +1,7 @@
 package prune
 
+import "shallow/checkpoint"
+
 // class is how a value of config.json depends on which layers a model has.
 type class string
 
@@ -9,7 +11,7 @@ const (
 	remap     class = "remap"     // layer numbers: dropped ones go, the others are renumbered
 	threshold class = "threshold" // a layer number that splits the layers: less the dropped ones below it
 	period    class = "period"    // every so many layers: written out as a list, or the cut must leave it whole
-	tail      class = "tail"      // a number of layers at the end, or behind it: refused unless it is zero
+	tail      class = "tail"      // ties layers together across the cut: refused unless it is zero
 	none      class = "none"      // has nothing to do with layers, however long the list
 )
 
@@ -47,6 +49,8 @@ var rules = map[string]class{
 	"full_attn_idxs":         remap,
 	"attn_layer_indices":     remap,
 	"global_layers":          remap,
+	"moe_layers":             remap,
+	"hybrid_layer_ids":       remap,
 
 	"max_window_layers":     threshold,
 	"first_k_dense_replace": threshold,
@@ -64,7 +68,14 @@ var rules = map[string]class{
 	"expert_layer_period":        period,
 	"global_attn_every_n_layers": period,
 
-	"num_kv_shared_layers": tail,
+	"num_kv_shared_layers":        tail,
+	"hidden_size_per_layer_input": tail, // one tensor then holds a slice of its rows for each layer
+
+	"num_nextn_predict_layers": none, // layers behind the last: their tensors are renumbered
+	"mtp_num_hidden_layers":    none, // in a list of their own
+	"encoder_layers":           none,
+	"label2id":                 none,
+	"id2label":                 none,
 
 	"architectures":               none,
 	"eos_token_id":                none,
@@ -79,9 +90,24 @@ var rules = map[string]class{
 	"mrope_section":               none,
 	"weight_block_size":           none,
 	"time_step_limit":             none,
-	"pruned_heads":                none,
 	"target_modules":              none,
 }
+
+// impliedThresholds are what readers of a family take where config.json has no such key.
+// Source: max_window_layers of the Qwen configurations in transformers.
+var impliedThresholds = []struct {
+	models []string
+	key    string
+	value  int
+	used   func(c *checkpoint.Config) bool
+}{
+	{[]string{"qwen2", "qwen3", "qwen2_moe", "qwen3_moe"}, "max_window_layers", 28, func(c *checkpoint.Config) bool {
+		return c.Bool("use_sliding_window", false) && !c.Has("layer_types")
+	}},
+}
+
+// attentionPeriods mean nothing to a reader that finds layer_types.
+var attentionPeriods = []string{"sliding_window_pattern", "_sliding_window_pattern", "full_attention_interval"}
 
 // pattern is a period that readers of the family also take as a list, one element a layer.
 type pattern struct {
@@ -99,6 +125,7 @@ var patterns = []pattern{
 	{models: []string{"gemma2"}, period: 2, list: "layer_types", element: every("full_attention", "sliding_attention")},
 	{models: []string{"gemma3_text", "gemma3"}, key: "sliding_window_pattern", period: 6, list: "layer_types", element: every("full_attention", "sliding_attention")},
 	{models: []string{"cohere2"}, key: "sliding_window_pattern", period: 4, list: "layer_types", element: every("full_attention", "sliding_attention")},
+	{models: []string{"gpt_oss"}, period: 2, list: "layer_types", element: every("full_attention", "sliding_attention")},
 	{models: []string{"olmo3"}, period: 4, list: "layer_types", element: every("full_attention", "sliding_attention")},
 	{models: []string{"qwen3_next"}, key: "full_attention_interval", period: 4, list: "layer_types", element: every("full_attention", "linear_attention")},
 	{models: []string{"smollm3", "llama4_text"}, key: "no_rope_layer_interval", period: 4, list: "no_rope_layers", element: everyNumber("0", "1")},

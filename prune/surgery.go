@@ -40,12 +40,13 @@ func rewrite(c *checkpoint.Config, list string, drop []int) (text []byte, notes 
 			continue
 		}
 		if name, ok := namedLayer(v, list); ok {
-			return nil, nil, fmt.Errorf("prune: config.json: %s names layers inside text (%s), which cannot be renumbered yet", v.Name(), name)
+			return nil, nil, fmt.Errorf("prune: config.json: %s names layers inside text (%s), which are not renumbered there", v.Name(), name)
 		}
 		if err := s.apply(v); err != nil {
 			return nil, nil, fmt.Errorf("prune: config.json: %w", err)
 		}
 	}
+	s.writeThresholds()
 	if err := s.writeOut(); err != nil {
 		return nil, nil, fmt.Errorf("prune: config.json: %w", err)
 	}
@@ -53,18 +54,31 @@ func rewrite(c *checkpoint.Config, list string, drop []int) (text []byte, notes 
 	return text, s.notes, err
 }
 
-// concerns reports whether a value speaks of the decoder: it stands in its object or outside of all parts' objects. What is
-// inside the elements of a list is the list's own matter.
+// concerns reports whether a value speaks of the decoder: it stands in its object or outside of all other models' objects.
+// What is inside the elements of a list is the list's own matter.
 func (s *surgery) concerns(v checkpoint.Value) bool {
 	for _, part := range v.Path {
 		if strings.Contains(part, "[") {
 			return false
 		}
 	}
-	if len(v.Path) > len(s.path) && slices.Equal(v.Path[:len(s.path)], s.path) {
-		return len(s.path) > 0 || !strings.HasSuffix(v.Path[0], "_config") || v.Path[0] == "quantization_config"
+	if len(s.path) > 0 && len(v.Path) > len(s.path) && slices.Equal(v.Path[:len(s.path)], s.path) {
+		return true
 	}
-	return len(v.Path) == 1 || v.Path[0] == "quantization_config"
+	return len(v.Path) == 1 || !anotherModel(v.Path[0], s.config.Sub(v.Path[0]))
+}
+
+// anotherModel reports whether an object of config.json describes a model beside the decoder: it counts layers of its own.
+func anotherModel(key string, c *checkpoint.Config) bool {
+	if c == nil {
+		return false
+	}
+	for _, count := range append([]string{"depth", "encoder_layers", "num_layers_vision"}, checkpoint.LayerCountKeys...) {
+		if c.Has(count) {
+			return true
+		}
+	}
+	return key == "vision_config" || key == "audio_config"
 }
 
 // own reports whether a value is a direct member of the decoder's object.
@@ -75,7 +89,7 @@ func (s *surgery) own(v checkpoint.Value) bool {
 // apply does with a value what its class says.
 func (s *surgery) apply(v checkpoint.Value) error {
 	switch c := rules[v.Key()]; {
-	case v.Kind == checkpoint.Null || c == none:
+	case v.Kind == checkpoint.Null || c == none || v.Kind == checkpoint.List && len(v.Items) == 0:
 		return nil
 	case c == slice && v.Kind == checkpoint.List, c == period && v.Kind == checkpoint.List:
 		return s.slice(v)
@@ -89,15 +103,45 @@ func (s *surgery) apply(v checkpoint.Value) error {
 		return s.shift(v)
 	case v.Kind == checkpoint.Number && c == period:
 		return s.period(v)
+	case v.Kind == checkpoint.String && c == period:
+		if !s.hasList("layer_types") {
+			return fmt.Errorf("%s is %s, a pattern in letters that is not known", v.Name(), v.Literal)
+		}
 	case v.Kind == checkpoint.Number && c == tail:
 		if v.Literal != "0" {
-			return fmt.Errorf("%s is %s: layers at the end share what others compute, and no cut is known to be right", v.Name(), v.Literal)
+			return fmt.Errorf("%s is %s: layers share what lies outside of them, and no cut is known to be right", v.Name(), v.Literal)
 		}
 	case c == "" && v.Kind == checkpoint.List && len(v.Items) == s.layers:
 		return fmt.Errorf("%s is a list of %d elements, as many as there are layers, and what it means is not known: "+
 			"whether to cut it cannot be guessed", v.Name(), s.layers)
+	case c == "" && v.Kind == checkpoint.List && strings.Contains(v.Key(), "layer") && numbers(v.Items):
+		return fmt.Errorf("%s lists numbers, perhaps of layers, and what it means is not known: whether to renumber them cannot be guessed", v.Name())
+	case c == "" && v.Kind == checkpoint.Object && numbers(v.Keys):
+		return fmt.Errorf("%s has numbers as keys, perhaps of layers, and what it means is not known: whether to renumber them cannot be guessed", v.Name())
+	case c == "" && v.Kind == checkpoint.Number && (strings.HasSuffix(v.Key(), "_layers") || strings.HasSuffix(v.Key(), "_layer")) && v.Literal != "0":
+		s.note("%s is left at %s, and what it means is not known", v.Name(), v.Literal)
 	}
 	return nil
+}
+
+// numbers reports whether texts are whole numbers, and there are any.
+func numbers(texts []string) bool {
+	for _, text := range texts {
+		if _, err := strconv.Atoi(text); err != nil {
+			return false
+		}
+	}
+	return len(texts) > 0
+}
+
+// hasList reports whether the decoder has a list that is not empty: readers take an empty one for none.
+func (s *surgery) hasList(key string) bool {
+	for _, v := range s.decoder.Values() {
+		if len(v.Path) == 1 && v.Path[0] == key {
+			return v.Kind == checkpoint.List && len(v.Items) > 0
+		}
+	}
+	return false
 }
 
 func (s *surgery) count(v checkpoint.Value) error {
@@ -153,10 +197,8 @@ func (s *surgery) remap(v checkpoint.Value) error {
 			items = append(items, strconv.Itoa(at))
 		}
 	}
-	if len(v.Items) > 0 {
-		s.set(v.Path, jsonList(items))
-		s.note("%s: %s is now %s", v.Name(), jsonList(v.Items), jsonList(items))
-	}
+	s.set(v.Path, jsonList(items))
+	s.note("%s: %s is now %s", v.Name(), jsonList(v.Items), jsonList(items))
 	return nil
 }
 
@@ -165,6 +207,12 @@ func (s *surgery) shift(v checkpoint.Value) error {
 	if err != nil || old < 0 {
 		return fmt.Errorf("%s is %.40s, expected a layer's number", v.Name(), v.Literal)
 	}
+	s.setShifted(v.Path, old)
+	return nil
+}
+
+// setShifted lowers a threshold by the number of dropped layers below it.
+func (s *surgery) setShifted(path []string, old int) {
 	shifted := old
 	for _, l := range s.drop {
 		if l < old {
@@ -172,10 +220,18 @@ func (s *surgery) shift(v checkpoint.Value) error {
 		}
 	}
 	if shifted != old {
-		s.set(v.Path, strconv.Itoa(shifted))
-		s.note("%s: %d is now %d", v.Name(), old, shifted)
+		s.set(path, strconv.Itoa(shifted))
+		s.note("%s: %d is now %d", strings.Join(path, "."), old, shifted)
 	}
-	return nil
+}
+
+// writeThresholds writes out what the family's readers would imply, where the cut shifts it.
+func (s *surgery) writeThresholds() {
+	for _, t := range impliedThresholds {
+		if slices.Contains(t.models, s.decoder.ModelType()) && !s.decoder.Has(t.key) && t.used(s.decoder) {
+			s.setShifted(append(slices.Clone(s.path), t.key), t.value)
+		}
+	}
 }
 
 // period checks a period that no list stands in for.
@@ -184,7 +240,7 @@ func (s *surgery) period(v checkpoint.Value) error {
 	switch {
 	case err != nil || n < 0 || n > checkpoint.MaxLayers:
 		return fmt.Errorf("%s is %.40s, expected a number of layers", v.Name(), v.Literal)
-	case n <= 1 || s.listed(v.Key()):
+	case n <= 1 || s.listed(v.Key()) || slices.Contains(attentionPeriods, v.Key()) && s.hasList("layer_types"):
 		return nil
 	case v.Key() == "decoder_sparse_step":
 		return s.sparse(v, n)
@@ -226,7 +282,7 @@ func (p pattern) of(model string) bool { return slices.Contains(p.models, model)
 // writeOut makes lists of the family's patterns, where config.json does not have the list already.
 func (s *surgery) writeOut() error {
 	for _, p := range patterns {
-		if !p.of(s.decoder.ModelType()) || s.decoder.Has(p.list) {
+		if !p.of(s.decoder.ModelType()) || s.hasList(p.list) {
 			continue
 		}
 		n := p.period
@@ -240,11 +296,16 @@ func (s *surgery) writeOut() error {
 			continue
 		}
 		var items []string
-		for _, l := range s.kept {
+		shifted := false
+		for at, l := range s.kept {
 			items = append(items, p.element(l, n))
+			shifted = shifted || p.element(l, n) != p.element(at, n)
+		}
+		if !shifted {
+			continue
 		}
 		s.set(append(slices.Clone(s.path), p.list), jsonList(items))
-		s.note("%s: written out, one element for each layer that stays", p.list)
+		s.note("%s: written out, one element for each layer that stays; readers that do not know the key would go by the old period of %d", p.list, n)
 	}
 	return nil
 }
@@ -264,9 +325,9 @@ func namedLayer(v checkpoint.Value, list string) (text string, ok bool) {
 		texts = append(texts, v.Literal)
 	}
 	for _, text := range texts {
-		for rest, found := text, true; found; {
-			_, rest, found = strings.Cut(rest, list+".")
-			if found && rest != "" && rest[0] >= '0' && rest[0] <= '9' {
+		for before, rest, found := strings.Cut(text, list+"."); found; before, rest, found = strings.Cut(rest, list+".") {
+			whole := before == "" || strings.ContainsAny(before[len(before)-1:], `".^*(:\`)
+			if whole && rest != "" && rest[0] >= '0' && rest[0] <= '9' {
 				return text, true
 			}
 		}

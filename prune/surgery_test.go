@@ -43,6 +43,16 @@ func TestRewrite(t *testing.T) {
 		{"expert step, no list before", `{"model_type":"qwen2_moe","num_hidden_layers":4,"decoder_sparse_step":2}`, []int{0}, `{"num_hidden_layers":3,"decoder_sparse_step":1,"mlp_only_layers":[1]}`},
 		{"period left whole", `{"model_type":"jamba","num_hidden_layers":12,"attn_layer_period":4}`, []int{4, 5, 6, 7}, `{"num_hidden_layers":8}`},
 		{"null and absent", `{"model_type":"mistral","num_hidden_layers":3,"sliding_window":null,"layer_types":null,"num_kv_shared_layers":0}`, []int{0}, `{"num_hidden_layers":2}`},
+		{"empty lists", `{"model_type":"llama4_text","num_hidden_layers":8,"no_rope_layers":[],"moe_layers":[]}`, []int{4, 5, 6, 7}, `{"num_hidden_layers":4}`},
+		{"period that stays in step", `{"model_type":"gemma2","num_hidden_layers":6}`, []int{2, 3}, `{"num_hidden_layers":4}`},
+		{"period beside its list", `{"model_type":"gemma3_text","num_hidden_layers":3,"_sliding_window_pattern":2,"layer_types":["a","b","c"]}`, []int{0}, `{"num_hidden_layers":2,"layer_types":["b","c"]}`},
+		{"letters beside their list", `{"model_type":"exaone4","num_hidden_layers":3,"sliding_window_pattern":"LLG","layer_types":["a","b","c"]}`, []int{0}, `{"num_hidden_layers":2,"layer_types":["b","c"]}`},
+		{"threshold that is only implied", `{"model_type":"qwen2","num_hidden_layers":32,"use_sliding_window":true}`, []int{3, 30}, `{"num_hidden_layers":30,"max_window_layers":27}`},
+		{"threshold that is not used", `{"model_type":"qwen2","num_hidden_layers":32}`, []int{3, 30}, `{"num_hidden_layers":30}`},
+		{"experts in some layers", `{"model_type":"llama4_text","num_hidden_layers":8,"moe_layers":[1,3,5,7]}`, []int{4, 5, 6, 7}, `{"num_hidden_layers":4,"moe_layers":[1,3]}`},
+		{"layers behind the last", `{"model_type":"x","num_hidden_layers":3,"num_nextn_predict_layers":1}`, []int{1}, `{"num_hidden_layers":2}`},
+		{"another model's list", `{"model_type":"x","num_hidden_layers":3,"vision_config":{"depth":3,"secret":[1,2,3]}}`, []int{1}, `{"num_hidden_layers":2}`},
+		{"text that only looks like a layer", `{"model_type":"x","num_hidden_layers":3,"_name_or_path":"multilayers.3"}`, []int{1}, `{"num_hidden_layers":2}`},
 		{"lists that are no layers'", `{"model_type":"llama","num_hidden_layers":2,"eos_token_id":[1,2],"rope_scaling":{"long_factor":[1.0,2.0],"type":"su"}}`, []int{0}, `{"num_hidden_layers":1}`},
 	} {
 		config, err := checkpoint.ParseConfig([]byte(c.config))
@@ -87,6 +97,11 @@ func TestRewriteRefuses(t *testing.T) {
 		{`{"model_type":"qwen2","num_hidden_layers":3,"max_window_layers":-1}`, "max_window_layers is -1"},
 		{`{"model_type":"qwen2","num_hidden_layers":3,"max_window_layers":1.5}`, "max_window_layers is 1.5"},
 		{`{"model_type":"llama","num_hidden_layers":3,"quantization_config":{"ignore":["lm_head","model.layers.1.mlp"]}}`, "quantization_config.ignore names layers"},
+		{`{"model_type":"x","num_hidden_layers":9,"skip_layers":[3,7]}`, "skip_layers lists numbers"},
+		{`{"model_type":"x","num_hidden_layers":9,"linear_attn_config":{"full_attn_layers":[4,8]}}`, "linear_attn_config.full_attn_layers lists numbers"},
+		{`{"model_type":"gpt2","n_layer":9,"pruned_heads":{"3":[0,1]}}`, "pruned_heads has numbers as keys"},
+		{`{"model_type":"exaone4","num_hidden_layers":8,"sliding_window_pattern":"LLLG"}`, "a pattern in letters"},
+		{`{"model_type":"gemma3n_text","num_hidden_layers":8,"hidden_size_per_layer_input":256}`, "hidden_size_per_layer_input is 256"},
 		{`{"model_type":"llama"}`, "none of num_hidden_layers"},
 	} {
 		config, err := checkpoint.ParseConfig([]byte(c.config))
