@@ -109,7 +109,9 @@ func (l lanes) exp(x, t int) {
 	}
 }
 
-func (l lanes) zero(i int) { VXORPS(l.v[i].(reg.Vec).AsX(), l.v[i].(reg.Vec).AsX(), l.v[i].(reg.Vec).AsX()) }
+func (l lanes) zero(i int) {
+	VXORPS(l.v[i].(reg.Vec).AsX(), l.v[i].(reg.Vec).AsX(), l.v[i].(reg.Vec).AsX())
+}
 
 // widenDoubles turns vector x into two of float64, lo and hi.
 func (l lanes) widenDoubles(x, lo, hi int) {
