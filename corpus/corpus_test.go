@@ -1,0 +1,249 @@
+package corpus_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+
+	"shallow/corpus"
+	"shallow/internal/shared"
+)
+
+// letters encodes a text as its bytes, behind a 0 if special.
+type letters struct{}
+
+func (letters) Encode(text string, special bool) []int {
+	var ids []int
+	if special {
+		ids = append(ids, 0)
+	}
+	for _, b := range []byte(text) {
+		ids = append(ids, int(b))
+	}
+	return ids
+}
+
+func encoder() (corpus.Encoder, error) { return letters{}, nil }
+
+// write puts content into a file of a temporary folder.
+func write(t testing.TB, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// parquetFile writes rows as a .parquet file, several to a row group.
+func parquetFile[T any](t testing.TB, rows []T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.parquet")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := parquet.NewGenericWriter[T](f, parquet.MaxRowsPerRowGroup(2))
+	if _, err := w.Write(rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDocuments(t *testing.T) {
+	type textRow struct {
+		Number int64  `parquet:"number"`
+		Text   string `parquet:"text"`
+	}
+	type optionalRow struct {
+		Body *string `parquet:"body,optional"`
+	}
+	type idsRow struct {
+		IDs []int32 `parquet:"ids,list"`
+	}
+	type repeatedRow struct {
+		IDs []int64 `parquet:"ids"`
+	}
+	body := "x\ny"
+	for name, c := range map[string]struct {
+		file  string
+		o     corpus.Options
+		texts []string
+		ids   [][]int
+	}{
+		"text":                {write(t, "c.txt", "a\n\nb\n"), corpus.Options{}, []string{"a\n\nb\n"}, nil},
+		"paragraphs":          {write(t, "c.txt", "\n \na\nb\r\n\r\n\n c\nd"), corpus.Options{Blank: true}, []string{"a\nb", " c\nd"}, nil},
+		"lines":               {write(t, "c.jsonl", `{"text":"a\n"}`+"\n\n"+`{"n":1,"text":""}`), corpus.Options{}, []string{"a\n", ""}, nil},
+		"another key":         {write(t, "c.jsonl", `{"text":1,"body":"é"}`+"\n"), corpus.Options{Field: "body"}, []string{"é"}, nil},
+		"ids":                 {write(t, "c.jsonl", `{"ids":[1,2],"text":"a"}`+"\n"+`{"ids":[]}`), corpus.Options{}, []string{"", ""}, [][]int{{1, 2}, {}}},
+		"list":                {write(t, "c.json", " [ {\"text\":\"a\"},\n{\"text\":\"b\"} ]\n"), corpus.Options{}, []string{"a", "b"}, nil},
+		"objects":             {write(t, "c.json", "{\"text\":\"a\"}\n{\"text\":\"b\"}"), corpus.Options{}, []string{"a", "b"}, nil},
+		"parquet":             {parquetFile(t, []textRow{{1, "a"}, {2, ""}, {3, "ccc"}}), corpus.Options{}, []string{"a", "", "ccc"}, nil},
+		"parquet, optional":   {parquetFile(t, []optionalRow{{&body}}), corpus.Options{Field: "body"}, []string{body}, nil},
+		"parquet, ids":        {parquetFile(t, []idsRow{{[]int32{7, 8}}, {nil}, {[]int32{9}}}), corpus.Options{}, []string{"", "", ""}, [][]int{{7, 8}, {}, {9}}},
+		"parquet, repetition": {parquetFile(t, []repeatedRow{{[]int64{1 << 40}}, {[]int64{1, 2}}}), corpus.Options{}, []string{"", ""}, [][]int{{1 << 40}, {1, 2}}},
+	} {
+		var texts []string
+		var ids [][]int
+		for d, err := range corpus.Documents(c.file, c.o) {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				break
+			}
+			if !strings.HasPrefix(d.Where, c.file) {
+				t.Errorf("%s: a document is said to be at %q", name, d.Where)
+			}
+			texts = append(texts, d.Text)
+			if d.IDs != nil {
+				ids = append(ids, d.IDs)
+			}
+		}
+		if !reflect.DeepEqual(texts, c.texts) || !reflect.DeepEqual(ids, c.ids) {
+			t.Errorf("%s: texts %q, ids %v; want %q, %v", name, texts, ids, c.texts, c.ids)
+		}
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	type row struct {
+		Text *string `parquet:"text,optional"`
+		N    int64   `parquet:"n"`
+	}
+	nulls := parquetFile(t, []row{{nil, 1}})
+	for _, c := range []struct {
+		file  string
+		field string
+		want  string
+	}{
+		{filepath.Join(t.TempDir(), "absent.txt"), "", "absent.txt"},
+		{t.TempDir(), "", "none of .txt, .jsonl"},
+		{write(t, "c.csv", "a"), "", "none of .txt, .jsonl"},
+		{write(t, "c.txt", ""), "", "no documents, or only empty ones"},
+		{write(t, "c.txt", " \n"), "", "no documents, or only empty ones"},
+		{write(t, "c.jsonl", "\n"), "", "no documents, or only empty ones"},
+		{write(t, "c.json", ""), "", "no documents, or only empty ones"},
+		{write(t, "c.json", "[]"), "", "no documents, or only empty ones"},
+		{write(t, "c.jsonl", `{"ids":[]}`), "", "no documents, or only empty ones"},
+		{write(t, "c.jsonl", `{"text":"a"}`+"\n"+`{"text":`), "", "line 2: no JSON object"},
+		{write(t, "c.jsonl", `{"text":"a"}`+"\n"+`{"body":"b"}`), "", `line 2: the object has neither "text" nor "ids"`},
+		{write(t, "c.jsonl", `{"text":null}`), "", `line 1: "text" is no text`},
+		{write(t, "c.jsonl", `{"text":["a"]}`), "", `line 1: "text" is no text`},
+		{write(t, "c.jsonl", `["a"]`), "", "line 1: no JSON object"},
+		{write(t, "c.jsonl", `{"ids":null}`), "", `line 1: "ids" is no list`},
+		{write(t, "c.jsonl", `{"ids":[1.5]}`), "", `line 1: "ids" is no list`},
+		{write(t, "c.jsonl", `{"ids":[3,-1]}`), "", "line 1: token 1 is -1"},
+		{write(t, "c.jsonl", `{"ids":[99999999999999999999]}`), "", `line 1: "ids" is no list`},
+		{write(t, "c.json", `[{"text":"a"},{"text":"b"}`), "", "it is not whole"},
+		{write(t, "c.json", `[{"text":"a"},`), "", "object 2: the file ends in the middle"},
+		{write(t, "c.json", `[{"text":"a"} {"text":"b"}]`), "", "object 2"},
+		{write(t, "c.json", `[3]`), "", "object 1: no JSON object"},
+		{write(t, "c.parquet", "PAR1 no"), "", "no Parquet file"},
+		{nulls, "", "row 0 has no text"},
+		{nulls, "body", `it has no column "body"`},
+		{nulls, "n", `column "n" is no text`},
+	} {
+		_, err := corpus.Read(context.Background(), []string{c.file}, encoder, corpus.Options{Field: c.field})
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.file) {
+			t.Errorf("%s: %v; want the file's name and %q", c.file, err, c.want)
+		}
+	}
+	if _, err := corpus.Read(context.Background(), nil, encoder, corpus.Options{}); err == nil {
+		t.Error("no file is accepted")
+	}
+}
+
+func TestRead(t *testing.T) {
+	files := []string{
+		write(t, "a.jsonl", `{"ids":[5,6,7]}`+"\n"+`{"text":"  "}`+"\n"+`{"text":"abc"}`),
+		write(t, "b.txt", "xyz"),
+	}
+	for _, c := range []struct {
+		o    corpus.Options
+		want []corpus.Sequence
+	}{
+		{corpus.Options{}, []corpus.Sequence{{[]int{5, 6, 7}, 0}, {[]int{0, 'a', 'b', 'c'}, 2}, {[]int{0, 'x', 'y', 'z'}, 3}}},
+		{corpus.Options{Length: 2}, []corpus.Sequence{{[]int{5, 6}, 0}, {[]int{0, 'a'}, 2}, {[]int{0, 'x'}, 3}}},
+		{corpus.Options{Samples: 2, Length: 9}, []corpus.Sequence{{[]int{5, 6, 7}, 0}, {[]int{0, 'a', 'b', 'c'}, 2}}},
+	} {
+		got, err := corpus.Read(context.Background(), files, encoder, c.o)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v: %v, %v; want %v", c.o, got, err, c.want)
+		}
+	}
+}
+
+func TestReadStops(t *testing.T) {
+	file := write(t, "a.jsonl", `{"text":"abc"}`)
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	if _, err := corpus.Read(ctx, []string{file}, encoder, corpus.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after a stop: %v", err)
+	}
+	broken := func() (corpus.Encoder, error) { return nil, errors.New("no tokenizer") }
+	if _, err := corpus.Read(context.Background(), []string{file}, broken, corpus.Options{}); err == nil || err.Error() != "no tokenizer" {
+		t.Errorf("texts without a tokenizer: %v", err)
+	}
+	ids := write(t, "b.jsonl", `{"ids":[1]}`)
+	if _, err := corpus.Read(context.Background(), []string{ids}, broken, corpus.Options{}); err != nil {
+		t.Errorf("ids without a tokenizer: %v", err)
+	}
+}
+
+func TestSharedTexts(t *testing.T) {
+	for path, want := range map[string]int{"c4/c4-300.json": 300, "tinystories/derived-cased-stories.jsonl": 222, "shakespeare": 1, "war-and-peace": 1} {
+		file := shared.Dir(t, "data", "text", path)
+		if info, err := os.Stat(file); err == nil && info.IsDir() {
+			found, err := filepath.Glob(filepath.Join(file, "*.txt"))
+			if err != nil || len(found) == 0 {
+				continue
+			}
+			file = found[0]
+		}
+		n := 0
+		for d, err := range corpus.Documents(file, corpus.Options{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Text == "" {
+				t.Errorf("%s is empty", d.Where)
+			}
+			n++
+		}
+		if n != want {
+			t.Errorf("%s has %d documents, want %d", path, n, want)
+		}
+	}
+}
+
+func FuzzDocuments(f *testing.F) {
+	endings := []string{"c.txt", "c.jsonl", "c.json", "c.parquet"}
+	f.Add(1, []byte(`{"ids":[1,2]}`))
+	f.Add(2, []byte(`[{"text":"a"}]`))
+	if data, err := os.ReadFile(parquetFile(f, []struct {
+		Text string `parquet:"text"`
+	}{{"a"}, {"b"}})); err == nil {
+		f.Add(3, data)
+	}
+	f.Fuzz(func(t *testing.T, ending int, data []byte) {
+		file := write(t, endings[uint(ending)%uint(len(endings))], string(data))
+		for d, err := range corpus.Documents(file, corpus.Options{Blank: true}) {
+			if err != nil && !strings.Contains(err.Error(), file) {
+				t.Errorf("the error does not name the file: %v", err)
+			}
+			for _, id := range d.IDs {
+				if id < 0 {
+					t.Errorf("ids %v", d.IDs)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,80 @@
+package corpus
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// maxDocument bounds one document; longer ones are cut to a few hundred tokens in any case.
+const maxDocument = 1 << 30
+
+// text reads a .txt file: one document, or several between blank lines.
+func (r *reader) text() error {
+	if r.options.Blank {
+		return r.paragraphs()
+	}
+	data, err := io.ReadAll(io.LimitReader(r.file, maxDocument+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxDocument {
+		return fmt.Errorf("is larger than %d MB; split it at blank lines, or make it .jsonl", maxDocument>>20)
+	}
+	return r.give(Document{Text: string(data)}, "")
+}
+
+// paragraphs gives runs of lines that are not blank, without the end of their last line.
+func (r *reader) paragraphs() error {
+	var paragraph strings.Builder
+	first := 1
+	give := func() error {
+		text := strings.TrimRight(paragraph.String(), "\r\n")
+		paragraph.Reset()
+		if text == "" {
+			return nil
+		}
+		return r.give(Document{Text: text}, fmt.Sprintf("line %d", first))
+	}
+	lines := bufio.NewReader(r.file)
+	for n := 1; ; n++ {
+		line, err := readLine(lines)
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return give()
+			}
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		if strings.TrimSpace(line) == "" {
+			if err := give(); err != nil {
+				return err
+			}
+			first = n + 1
+			continue
+		}
+		if paragraph.Len()+len(line) > maxDocument {
+			return fmt.Errorf("line %d: the paragraph is larger than %d MB", n, maxDocument>>20)
+		}
+		paragraph.WriteString(line)
+	}
+}
+
+// readLine reads a line with its end; the last may have none. io.EOF comes alone.
+func readLine(r *bufio.Reader) (string, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxDocument:
+			return "", fmt.Errorf("is longer than %d MB", maxDocument>>20)
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return string(line), nil
+		}
+		return string(line), err
+	}
+}
