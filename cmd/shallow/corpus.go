@@ -1,19 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
 
+	"shallow/corpus"
 	"shallow/tokenizer"
 )
 
 // corpusFlags say which texts are run.
 type corpusFlags struct {
-	Corpus []string `help:"Texts: .jsonl with a text or ids in each object. Can be given several times." placeholder:"FILE"`
+	Corpus []string `help:"Texts: .txt, .jsonl or .json with a text or ids in each object, .parquet. Can be given several times." placeholder:"FILE" sep:"none"`
+	Field  string   `help:"Key or column of the text." default:"text"`
+	Split  string   `help:"What ends a document in a .txt file: none, or blank for a blank line." enum:"none,blank" default:"none"`
 }
 
 // limitFlags bound what is taken of a corpus.
@@ -30,42 +29,28 @@ func (c corpusFlags) need() error {
 	return nil
 }
 
-// read gives the token ids of each document.
-func (c corpusFlags) read(_ context.Context, model string, limit limitFlags) ([][]int, error) {
-	var out [][]int
-	for _, f := range c.Corpus {
-		r, err := os.Open(f)
-		if err != nil {
-			return nil, err
-		}
-		defer r.Close()
-		sc := bufio.NewScanner(r)
-		sc.Buffer(nil, 1<<26)
-		var tok *tokenizer.Tokenizer
-		for sc.Scan() {
-			var o struct {
-				Text string
-				IDs  []int
-			}
-			if err := json.Unmarshal(sc.Bytes(), &o); err != nil {
-				return nil, fmt.Errorf("%s: %w", f, err)
-			}
-			if o.IDs == nil {
-				if tok == nil {
-					if tok, err = tokenizer.Open(model); err != nil {
-						return nil, err
-					}
-				}
-				o.IDs = tok.Encode(o.Text, true)
-			}
-			if limit.Length > 0 && len(o.IDs) > limit.Length {
-				o.IDs = o.IDs[:limit.Length]
-			}
-			if limit.Samples > 0 && len(out) >= limit.Samples {
-				break
-			}
-			out = append(out, o.IDs)
-		}
+// read gives the token ids of each document, by the model's tokenizer where they are texts.
+func (c corpusFlags) read(ctx context.Context, model string, limit limitFlags) ([][]int, error) {
+	if limit.Samples < 0 || limit.Length < 0 {
+		return nil, usagef("--samples and --length must not be negative")
 	}
-	return out, nil
+	var t *tokenizer.Tokenizer
+	encoder := func() (_ corpus.Encoder, err error) {
+		t, err = tokenizer.Open(model)
+		return t, err
+	}
+	found, err := corpus.Read(ctx, c.Corpus, encoder, corpus.Options{
+		Field: c.Field, Blank: c.Split == "blank", Samples: limit.Samples, Length: limit.Length,
+	})
+	if err == nil && t != nil {
+		err = t.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	sequences := make([][]int, len(found))
+	for i, s := range found {
+		sequences[i] = s.IDs
+	}
+	return sequences, nil
 }

@@ -33,7 +33,7 @@ command is given again.
 Examples:
 
   shallow measure models/llama-2-7b --corpus texts.jsonl -o run
-  shallow measure models/llama-2-7b --corpus texts.jsonl --samples 32 --memory 2GB -o run
+  shallow measure models/llama-2-7b --corpus book.txt --split blank --samples 32 --memory 2GB -o run
 `
 }
 
