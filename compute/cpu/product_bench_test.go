@@ -15,7 +15,7 @@ func BenchmarkProduct(b *testing.B) {
 	for _, threads := range []int{1, 2} {
 		for _, s := range shapes {
 			n, k, m := s[0], s[1], s[2]
-			d := openDevice(b, Best(), threads)
+			d := openDevice(b, 0, threads) // SHALLOW_CPU says at which level
 			x := d.Load(compute.Float32, n, k, compute.Bytes(normals(r, n*k)))
 			out := d.New(compute.Float32, n, m)
 			for _, c := range []struct {
