@@ -9,7 +9,7 @@ import (
 	"shallow/compute"
 )
 
-// levels runs a test at each level of this processor.
+// eachLevel runs a test at each level of this processor.
 func eachLevel(t *testing.T, f func(t *testing.T, l Level)) {
 	for _, l := range Levels() {
 		t.Run(l.String(), func(t *testing.T) { f(t, l) })
@@ -133,7 +133,7 @@ func TestProductBitsDependOnOperandsAlone(t *testing.T) {
 	eachLevel(t, func(t *testing.T, l Level) {
 		one, three := openDevice(t, l, 1), openDevice(t, l, 3)
 		r := rand.New(rand.NewPCG(3, 4))
-		for _, size := range [][3]int{{21, 1152, 133}, {9, 1030, 97}, {130, 700, 20}} {
+		for _, size := range [][3]int{{21, 1152, 133}, {9, 1030, 97}, {130, 700, 20}, {7, 1600, 70}} {
 			n, k, m := size[0], size[1], size[2]
 			for _, kind := range weightKinds {
 				w := randomWeight(one, r, kind, m, k)
