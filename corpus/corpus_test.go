@@ -147,6 +147,7 @@ func TestRefuses(t *testing.T) {
 		{write(t, "c.json", `[{"text":"a"} {"text":"b"}]`), "", "object 2"},
 		{write(t, "c.json", `[3]`), "", "object 1: no JSON object"},
 		{write(t, "c.parquet", "PAR1 no"), "", "no Parquet file"},
+		{write(t, "c.parquet", "PAR1\x15\x06\x15 \x15 \x15\xe1PAR1"), "", "its footer of"},
 		{nulls, "", "row 0 has no text"},
 		{nulls, "body", `it has no column "body"`},
 		{nulls, "n", `column "n" is no text`},

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,9 @@ func (r *reader) parquet() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := checkFooter(r.file, info.Size()); err != nil {
+		return err
+	}
 	f, err := parquet.OpenFile(r.file, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return fmt.Errorf("no Parquet file: %w", err)
@@ -39,6 +43,25 @@ func (r *reader) parquet() (err error) {
 		}
 	}
 	return d.end()
+}
+
+// checkFooter compares the footer's length, for which the library makes room unseen, with the file's. A file ends in that
+// length, four bytes little-endian, and "PAR1".
+func checkFooter(f io.ReaderAt, size int64) error {
+	var end [8]byte
+	if size < 12 {
+		return errors.New("no Parquet file: too short")
+	}
+	if _, err := f.ReadAt(end[:], size-8); err != nil {
+		return err
+	}
+	if string(end[4:]) != "PAR1" {
+		return errors.New("no Parquet file, or not whole: it does not end in PAR1")
+	}
+	if n := int64(binary.LittleEndian.Uint32(end[:])); n > size-12 {
+		return fmt.Errorf("the file is damaged: its footer of %d bytes is longer than its %d bytes", n, size)
+	}
+	return nil
 }
 
 // chooseColumn finds the column of ids, a list of integers, or else that of the text.
@@ -86,7 +109,9 @@ func (d *rows) chunk(c parquet.ColumnChunk) error {
 		in := page.Values()
 		for err == nil {
 			var n int
-			n, err = in.ReadValues(values)
+			if n, err = in.ReadValues(values); n == 0 && err == nil {
+				return fmt.Errorf("row %d: the file is damaged: a page gives no values and has no end", d.n)
+			}
 			for _, v := range values[:n] {
 				if err := d.value(v); err != nil {
 					return err
