@@ -19,6 +19,7 @@ func attention(t *testing.T, open func(t *testing.T, threads int) compute.Device
 			t.Run("bits", func(t *testing.T) { attentionBits(t, open, kind) })
 			t.Run("unseen", func(t *testing.T) { attentionUnseen(t, open, kind) })
 			t.Run("causal", func(t *testing.T) { attentionCausal(t, open, kind) })
+			t.Run("after NaN", func(t *testing.T) { attentionAfterNaN(t, open(t, 1), kind) })
 		})
 	}
 	t.Run("errors", func(t *testing.T) { attentionErrors(t, open(t, 1)) })
@@ -393,6 +394,27 @@ func attentionCausal(t *testing.T, open func(t *testing.T, threads int) compute.
 			run.store(0, 0, x.length)
 		}
 	}
+}
+
+// attentionAfterNaN runs heads of a size that needs padding before and after wide heads that are all NaN: nothing of
+// one call is left to the next.
+func attentionAfterNaN(t *testing.T, dev compute.Device, kind compute.Kind) {
+	r := rand.New(rand.NewPCG(9, 10))
+	narrow, wide := newAttentionText(r, attentionShape{4, 2, 20, 0}, 100), newAttentionText(r, attentionShape{4, 2, 128, 0}, 100)
+	for _, x := range [][]float32{wide.q, wide.k, wide.v} {
+		for i := range x {
+			x[i] = float32(math.NaN())
+		}
+	}
+	attend := func(x attentionText) []float32 {
+		run := newAttentionRun(dev, r, kind, x)
+		run.store(0, 0, x.length)
+		outs, _ := run.attend(t, attentionRows{0, 0, x.length})
+		return outs[0]
+	}
+	want := attend(narrow)
+	attend(wide)
+	sameAttention(t, "after NaN", attend(narrow), want)
 }
 
 // attentionErrors gives what does not fit and expects Sync to say so.

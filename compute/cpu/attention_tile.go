@@ -48,7 +48,7 @@ func (a *attention) reserve(threads int) {
 	}
 }
 
-// tile is the state of one tile on one thread.
+// attentionWalk is one tile on one thread as it walks the pages.
 type attentionWalk struct {
 	*attention
 	*attentionScratch
