@@ -131,7 +131,7 @@ func (c *Checkpoint) noWeights() error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	for _, e := range entries {
-		advice := ""
+		var advice string
 		switch filepath.Ext(e.Name()) {
 		case ".safetensors":
 			advice = IndexFile + " is missing: the download is incomplete"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func (c *Config) Values() []Value {
 	var walk func(path []string, v *value)
 	walk = func(path []string, v *value) {
 		for i, item := range v.values {
-			at := append(path[:len(path):len(path)], "")
+			at := append(slices.Clone(path), "")
 			if v.kind == Object {
 				at[len(path)] = v.keys[i]
 			} else {

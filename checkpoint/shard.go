@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -30,8 +31,7 @@ func openShard(dir, name string) (*shard, error) {
 	}
 	s := &shard{name: name, file: f}
 	if err := s.open(); err != nil {
-		s.close()
-		return nil, err
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }

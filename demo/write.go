@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 
 	"shallow/checkpoint"
@@ -27,7 +28,7 @@ func WriteModel(dir string, seed uint64) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			w.Abort()
+			err = errors.Join(err, w.Abort())
 		}
 	}()
 	var outputs []checkpoint.Output

@@ -122,20 +122,21 @@ type pattern struct {
 // such key: cutting layers would shift what they imply.
 // Sources: the families' configurations in transformers 5.23, and ../shared/reference/families.
 var patterns = []pattern{
-	{models: []string{"gemma2"}, period: 2, list: "layer_types", element: every("full_attention", "sliding_attention")},
-	{models: []string{"gemma3_text", "gemma3"}, key: "sliding_window_pattern", period: 6, list: "layer_types", element: every("full_attention", "sliding_attention")},
-	{models: []string{"cohere2"}, key: "sliding_window_pattern", period: 4, list: "layer_types", element: every("full_attention", "sliding_attention")},
-	{models: []string{"gpt_oss"}, period: 2, list: "layer_types", element: every("full_attention", "sliding_attention")},
-	{models: []string{"olmo3"}, period: 4, list: "layer_types", element: every("full_attention", "sliding_attention")},
-	{models: []string{"qwen3_next"}, key: "full_attention_interval", period: 4, list: "layer_types", element: every("full_attention", "linear_attention")},
+	{models: []string{"gemma2"}, period: 2, list: "layer_types", element: fullEvery("sliding_attention")},
+	{models: []string{"gemma3_text", "gemma3"}, key: "sliding_window_pattern", period: 6, list: "layer_types", element: fullEvery("sliding_attention")},
+	{models: []string{"cohere2"}, key: "sliding_window_pattern", period: 4, list: "layer_types", element: fullEvery("sliding_attention")},
+	{models: []string{"gpt_oss"}, period: 2, list: "layer_types", element: fullEvery("sliding_attention")},
+	{models: []string{"olmo3"}, period: 4, list: "layer_types", element: fullEvery("sliding_attention")},
+	{models: []string{"qwen3_next"}, key: "full_attention_interval", period: 4, list: "layer_types", element: fullEvery("linear_attention")},
 	{models: []string{"smollm3", "llama4_text"}, key: "no_rope_layer_interval", period: 4, list: "no_rope_layers", element: everyNumber("0", "1")},
 }
 
-// every is last for the last layer of each period, and others for the rest.
-func every(last, others string) func(layer, period int) string {
-	return everyNumber(`"`+last+`"`, `"`+others+`"`)
+// fullEvery is full attention in the last layer of each period, and another kind in the rest.
+func fullEvery(others string) func(layer, period int) string {
+	return everyNumber(`"full_attention"`, `"`+others+`"`)
 }
 
+// everyNumber is last for the last layer of each period, and others for the rest.
 func everyNumber(last, others string) func(layer, period int) string {
 	return func(layer, period int) string {
 		if (layer+1)%period == 0 {

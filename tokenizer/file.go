@@ -197,7 +197,7 @@ func flatten(all []component, section json.RawMessage, members func(component) [
 		return all, nil
 	}
 	if depth > maxDepth {
-		return nil, fmt.Errorf("Sequences nested more than %d deep", maxDepth)
+		return nil, fmt.Errorf("sequences nested more than %d deep", maxDepth)
 	}
 	var c component
 	if err := json.Unmarshal(section, &c); err != nil {
@@ -218,10 +218,5 @@ func flatten(all []component, section json.RawMessage, members func(component) [
 	return all, nil
 }
 
-// optional is *b, or otherwise where the file has no such key.
-func optional(b *bool, otherwise bool) bool {
-	if b == nil {
-		return otherwise
-	}
-	return *b
-}
+// unlessFalse is *b, or true where the file has no such key.
+func unlessFalse(b *bool) bool { return b == nil || *b }

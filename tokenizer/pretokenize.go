@@ -40,10 +40,10 @@ func newPreTokenizer(c component) ([]preTokenizer, error) {
 	switch c.Type {
 	case "ByteLevel":
 		var all []preTokenizer
-		if optional(c.AddPrefixSpace, true) {
+		if unlessFalse(c.AddPrefixSpace) {
 			all = append(all, prefixSpace{})
 		}
-		if optional(c.UseRegex, true) {
+		if unlessFalse(c.UseRegex) {
 			all = append(all, splitter(nextGPT2))
 		}
 		return all, nil
@@ -211,13 +211,13 @@ type metaspace struct {
 }
 
 func newMetaspace(c component) (metaspace, error) {
-	m := metaspace{c.Replacement, c.PrependScheme, optional(c.Split, true)}
+	m := metaspace{c.Replacement, c.PrependScheme, unlessFalse(c.Split)}
 	if utf8.RuneCountInString(m.replacement) != 1 {
 		return m, fmt.Errorf("replacement %q is not one character", m.replacement)
 	}
 	if m.scheme == "" {
 		m.scheme = "always"
-		if !optional(c.AddPrefixSpace, true) { // files before 2024 have this key alone
+		if !unlessFalse(c.AddPrefixSpace) { // files before 2024 have this key alone
 			m.scheme = "never"
 		}
 	}

@@ -282,7 +282,7 @@ func (t *Tokenizer) fail(err error) {
 func (t *Tokenizer) Decode(ids []int, skipSpecial bool) string {
 	pieces := make([]string, 0, len(ids))
 	for _, id := range ids {
-		if piece := t.piece(id); piece != "" && !(skipSpecial && t.Special(id)) {
+		if piece := t.piece(id); piece != "" && (!skipSpecial || !t.Special(id)) {
 			pieces = append(pieces, piece)
 		}
 	}

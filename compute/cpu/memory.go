@@ -127,17 +127,13 @@ func (d *Device) Download(dst []byte, src compute.Tensor) error {
 	return nil
 }
 
-// floats is a Float32 tensor's memory from its first element on, int32s an Int32 one's, halves that of 16-bit kinds.
+// floats is a Float32 tensor's memory from its first element on, int32s an Int32 one's.
 func floats(t compute.Tensor) []float32 {
 	return asSlice[float32](t.Memory.(*memory).data)[t.Offset:]
 }
 
 func int32s(t compute.Tensor) []int32 {
 	return asSlice[int32](t.Memory.(*memory).data)[t.Offset:]
-}
-
-func halves(t compute.Tensor) []uint16 {
-	return asSlice[uint16](t.Memory.(*memory).data)[t.Offset:]
 }
 
 // arena hands out slices of one stretch of memory.
