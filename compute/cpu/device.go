@@ -18,6 +18,8 @@ type Device struct {
 	attention attention
 
 	product product
+
+	spare [][]uint32 // panels of released packed weights
 }
 
 // Options say how a Device computes. The zero value is the best this machine has.

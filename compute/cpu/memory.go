@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"slices"
 	"unsafe"
 
 	"shallow/compute"
@@ -82,16 +83,35 @@ func (d *Device) LoadNF4(rows, cols int, codes []byte, absmax []float32) compute
 	return t
 }
 
-// Release forgets a memory; the garbage collector frees what was ours.
+// Release forgets a memory. The panels of packed weights are kept for the next ones of that size, so that a model that goes
+// through layer by layer has one layer's panels in memory and not also those that wait for the garbage collector.
 func (d *Device) Release(m compute.Memory) {
 	switch m := m.(type) {
 	case *memory:
 		m.data, m.absmax = nil, nil
 	case *packed:
+		if len(d.spare) < maxSpare && m.units != nil {
+			d.spare = append(d.spare, m.units)
+		}
 		m.units = nil
 	case *cache:
 		m.units, m.pages = nil, 0
 	}
+}
+
+// maxSpare is more than the matrices of a layer.
+const maxSpare = 16
+
+// panels are n zero units, from what was released before if there are any of that size.
+func (d *Device) panels(n int) []uint32 {
+	for i, units := range d.spare {
+		if len(units) == n {
+			d.spare = slices.Delete(d.spare, i, i+1)
+			clear(units)
+			return units
+		}
+	}
+	return asSlice[uint32](alignedBytes(4 * n))
 }
 
 // Upload copies src into dst, row by row.

@@ -30,7 +30,7 @@ func (d *Device) Pack(w compute.Tensor, in compute.Kind) compute.Tensor {
 	k := kernelsOf(d.level, in)
 	units := k.units(w.Cols)
 	panels := (w.Rows + k.cols - 1) / k.cols
-	m.units = asSlice[uint32](alignedBytes(int(d.PackedBytes(w.Kind, w.Rows, w.Cols, in))))
+	m.units = d.panels(int(d.PackedBytes(w.Kind, w.Rows, w.Cols, in) / 4))
 	source := weightOf(w)
 	d.pool.run(panels, func(_, i int) {
 		panel := m.units[i*units*k.cols:]
