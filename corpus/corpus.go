@@ -4,137 +4,171 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// Sequence is the tokens of a document, perhaps cut.
+// Corpus is what Read took.
+type Corpus struct {
+	Sequences []Sequence
+	Documents int // documents that gave sequences
+	Skipped   int // documents without ids, or with a text of white space alone
+	Tokens    int // in all sequences
+}
+
+// Sequence is the tokens of a document, or of a part.
 type Sequence struct {
 	IDs      []int
 	Document int // its number among all documents of all files, from 0
 }
 
-// Document is a text, or ids. Where says where it stands, for errors.
-type Document struct {
-	Text  string
-	IDs   []int // if not nil, used as they are
-	Where string
-}
-
 // Options say how files are read and what is taken of them.
 type Options struct {
-	Field   string // the key or column of the text; "" is "text"
-	Blank   bool   // a blank line ends a document of a .txt file
-	Samples int    // take so many sequences; 0 is all
-	Length  int    // cut sequences to so many tokens; 0 is not at all
+	Field      string // the key or column of the text; "" is "text"
+	Blank      bool   // a blank line ends a document of a .txt file
+	Samples    int    // take so many sequences; 0 is all
+	Length     int    // cut sequences to so many tokens; 0 is not at all
+	Vocabulary int    // an id from here on is an error; 0 is no check
 }
 
-// Encoder turns a text into ids, with the special tokens that belong to it where special says so.
+// Encoder turns a text into ids, with the special tokens that belong to it where special says so. Err is the first failure
+// of an Encode.
 type Encoder interface {
 	Encode(text string, special bool) []int
+	Err() error
 }
 
-// Read takes the sequences of files in their order. Documents that are empty or blank are passed over; it is an error if
-// no document is left. encoder is called when the first text is met, so that ids need no tokenizer.
-func Read(ctx context.Context, files []string, encoder func() (Encoder, error), o Options) ([]Sequence, error) {
-	if len(files) == 0 {
+// Read takes the first sequences of files in their order and reads no further than they need. Documents that are empty or
+// blank are passed over; it is an error if no document is left. encoder is called when the first text is met, so that ids
+// need no tokenizer.
+//
+// Documents are cut to o.Length tokens. A .txt file that is one document is cut into consecutive windows of o.Length tokens
+// instead; each begins with what the tokenizer puts in front of a text, such as BOS, and the last may be shorter.
+func Read(ctx context.Context, files []string, encoder func() (Encoder, error), o Options) (*Corpus, error) {
+	switch {
+	case len(files) == 0:
 		return nil, errors.New("corpus: no file is given")
+	case o.Samples < 0 || o.Length < 0:
+		return nil, fmt.Errorf("corpus: %d samples of length %d: neither can be negative", o.Samples, o.Length)
 	}
-	var sequences []Sequence
-	var encode Encoder
-	number := -1
+	// A name that is wrong should not show after the first files were read.
 	for _, file := range files {
-		for d, err := range Documents(file, o) {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				return nil, err
-			}
-			if o.Samples > 0 && len(sequences) == o.Samples {
-				return sequences, nil
-			}
-			number++
-			ids := d.IDs
-			if ids == nil && strings.TrimSpace(d.Text) != "" {
-				if encode == nil {
-					if encode, err = encoder(); err != nil {
-						return nil, err
-					}
-				}
-				ids = encode.Encode(d.Text, true)
-			}
-			if len(ids) == 0 {
-				continue
-			}
-			if o.Length > 0 && len(ids) > o.Length {
-				ids = ids[:o.Length:o.Length]
-			}
-			sequences = append(sequences, Sequence{ids, number})
+		if err := check(file); err != nil {
+			return nil, err
 		}
 	}
-	if len(sequences) == 0 {
+	t := &taker{Options: o, open: encoder}
+	for _, file := range files {
+		read := t.documents
+		if ending(file) == ".txt" && !o.Blank && o.Length > 0 {
+			read = t.windows
+		}
+		if err := read(ctx, file); err != nil {
+			return nil, err
+		}
+		if t.full() {
+			break
+		}
+	}
+	if len(t.Sequences) == 0 {
 		return nil, fmt.Errorf("corpus: %s: no documents, or only empty ones", strings.Join(files, ", "))
 	}
-	return sequences, nil
+	return &t.Corpus, nil
 }
 
-// Documents reads a file by its ending. An error, which names the file and the place, ends the iteration.
-func Documents(file string, o Options) iter.Seq2[Document, error] {
-	if o.Field == "" {
-		o.Field = "text"
+// check refuses a file that cannot be one of documents.
+func check(file string) error {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return fmt.Errorf("corpus: %w", err)
+	case info.IsDir():
+		return fmt.Errorf("corpus: %s: is a directory; name its files, which are %s", file, accepted)
 	}
-	return func(yield func(Document, error) bool) {
-		f, err := os.Open(file)
+	switch ending(file) {
+	case ".txt", ".jsonl", ".json", ".parquet":
+		return nil
+	}
+	return fmt.Errorf("corpus: %s: is none of %s", file, accepted)
+}
+
+const accepted = ".txt, .jsonl, .json and .parquet"
+
+func ending(file string) string { return strings.ToLower(filepath.Ext(file)) }
+
+// taker collects sequences.
+type taker struct {
+	Options
+	Corpus
+	open    func() (Encoder, error)
+	encoder Encoder // nil before the first text
+}
+
+// full reports whether nothing more is wanted.
+func (t *taker) full() bool { return t.Samples > 0 && len(t.Sequences) == t.Samples }
+
+// documents takes a sequence of each document of a file.
+func (t *taker) documents(ctx context.Context, file string) error {
+	for d, err := range Documents(file, t.Options) {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
-			yield(Document{}, fmt.Errorf("corpus: %w", err))
-			return
+			return err
 		}
-		defer f.Close()
-		r := &reader{file: f, name: file, options: o, yield: yield}
-		switch strings.ToLower(filepath.Ext(file)) {
-		case ".txt":
-			err = r.text()
-		case ".jsonl":
-			err = r.lines()
-		case ".json":
-			err = r.json()
-		case ".parquet":
-			err = r.parquet()
-		default:
-			err = errors.New("is none of .txt, .jsonl, .json and .parquet")
+		ids := d.IDs
+		if ids == nil && strings.TrimSpace(d.Text) != "" {
+			if ids, err = t.encode(d.Text, d.Where); err != nil {
+				return err
+			}
 		}
-		if err != nil && !errors.Is(err, errStop) {
-			yield(Document{}, fmt.Errorf("corpus: %s: %w", file, err))
+		if len(ids) == 0 {
+			t.Skipped++
+			continue
+		}
+		if t.Length > 0 && len(ids) > t.Length {
+			ids = ids[:t.Length:t.Length]
+		}
+		if err := t.take(ids, d.Where, d.IDs == nil); err != nil {
+			return err
+		}
+		t.Documents++
+		if t.full() {
+			return nil
 		}
 	}
+	return nil
 }
 
-// reader reads one file and yields its documents.
-type reader struct {
-	file    *os.File
-	name    string
-	options Options
-	yield   func(Document, error) bool
-	outside bool // while yield runs
+// encode gives the ids of a text, special tokens included.
+func (t *taker) encode(text, where string) ([]int, error) {
+	if t.encoder == nil {
+		var err error
+		if t.encoder, err = t.open(); err != nil {
+			return nil, err
+		}
+	}
+	ids := t.encoder.Encode(text, true)
+	if err := t.encoder.Err(); err != nil {
+		return nil, fmt.Errorf("corpus: %s: %w", where, err)
+	}
+	return ids, nil
 }
 
-// errStop means that no further documents are wanted.
-var errStop = errors.New("enough documents")
-
-// give yields a document. place is where it stands in the file, as "line 7"; "" for the whole file.
-func (r *reader) give(d Document, place string) error {
-	d.Where = r.name
-	if place != "" {
-		d.Where += ": " + place
+// take adds a sequence of the document that is met now. text says that its ids are the tokenizer's.
+func (t *taker) take(ids []int, where string, text bool) error {
+	for i, id := range ids {
+		if id >= 0 && (id < t.Vocabulary || t.Vocabulary == 0) {
+			continue
+		}
+		whose := ""
+		if text {
+			whose = "; the tokenizer is another model's"
+		}
+		return fmt.Errorf("corpus: %s: token %d is %d: the vocabulary has %d%s", where, i, id, t.Vocabulary, whose)
 	}
-	r.outside = true
-	more := r.yield(d, nil)
-	r.outside = false
-	if !more {
-		return errStop
-	}
+	t.Sequences = append(t.Sequences, Sequence{ids, t.Documents + t.Skipped})
+	t.Tokens += len(ids)
 	return nil
 }

@@ -1,8 +1,12 @@
 package corpus_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -29,6 +33,8 @@ func (letters) Encode(text string, special bool) []int {
 	return ids
 }
 
+func (letters) Err() error { return nil }
+
 func encoder() (corpus.Encoder, error) { return letters{}, nil }
 
 // write puts content into a file of a temporary folder.
@@ -36,6 +42,16 @@ func write(t testing.TB, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// sparse is a file of a line that is too long.
+func sparse(t testing.TB, name string) string {
+	t.Helper()
+	path := write(t, name, `{"text":"`)
+	if err := os.Truncate(path, 64<<20+1); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -87,6 +103,9 @@ func TestDocuments(t *testing.T) {
 		"ids":                 {write(t, "c.jsonl", `{"ids":[1,2],"text":"a"}`+"\n"+`{"ids":[]}`), corpus.Options{}, []string{"", ""}, [][]int{{1, 2}, {}}},
 		"list":                {write(t, "c.json", " [ {\"text\":\"a\"},\n{\"text\":\"b\"} ]\n"), corpus.Options{}, []string{"a", "b"}, nil},
 		"objects":             {write(t, "c.json", "{\"text\":\"a\"}\n{\"text\":\"b\"}"), corpus.Options{}, []string{"a", "b"}, nil},
+		"lines, a list":       {write(t, "c.jsonl", "\ufeff[{\"text\":\"}\\\"]\"}\n,\n{\"text\":\"b\",\"n\":[{}]}]"), corpus.Options{}, []string{"}\"]", "b"}, nil},
+		"objects over lines":  {write(t, "c.JSON", "\ufeff\n{\n\"ids\":\n[3]}\n{\n\"text\":\"b\"\n}"), corpus.Options{}, []string{"", "b"}, [][]int{{3}}},
+		"byte order mark":     {write(t, "c.txt", "\ufeffa"), corpus.Options{}, []string{"a"}, nil},
 		"parquet":             {parquetFile(t, []textRow{{1, "a"}, {2, ""}, {3, "ccc"}}), corpus.Options{}, []string{"a", "", "ccc"}, nil},
 		"parquet, optional":   {parquetFile(t, []optionalRow{{&body}}), corpus.Options{Field: "body"}, []string{body}, nil},
 		"parquet, ids":        {parquetFile(t, []idsRow{{[]int32{7, 8}}, {nil}, {[]int32{9}}}), corpus.Options{}, []string{"", "", ""}, [][]int{{7, 8}, {}, {9}}},
@@ -125,7 +144,7 @@ func TestRefuses(t *testing.T) {
 		want  string
 	}{
 		{filepath.Join(t.TempDir(), "absent.txt"), "", "absent.txt"},
-		{t.TempDir(), "", "none of .txt, .jsonl"},
+		{t.TempDir(), "", "is a directory"},
 		{write(t, "c.csv", "a"), "", "none of .txt, .jsonl"},
 		{write(t, "c.txt", ""), "", "no documents, or only empty ones"},
 		{write(t, "c.txt", " \n"), "", "no documents, or only empty ones"},
@@ -143,16 +162,27 @@ func TestRefuses(t *testing.T) {
 		{write(t, "c.jsonl", `{"ids":[3,-1]}`), "", "line 1: token 1 is -1"},
 		{write(t, "c.jsonl", `{"ids":[99999999999999999999]}`), "", `line 1: "ids" is no list`},
 		{write(t, "c.json", `[{"text":"a"},{"text":"b"}`), "", "it is not whole"},
-		{write(t, "c.json", `[{"text":"a"},`), "", "object 2: the file ends in the middle"},
-		{write(t, "c.json", `[{"text":"a"} {"text":"b"}]`), "", "object 2"},
-		{write(t, "c.json", `[3]`), "", "object 1: no JSON object"},
+		{write(t, "c.json", `[{"text":"a"},`), "", "line 1: the file ends in the middle"},
+		{write(t, "c.json", "[{\"text\":\"a\"}\n{\"text\":\"b\"}]"), "", "line 2: '{' stands where a comma"},
+		{write(t, "c.json", `[3]`), "", "line 1: no JSON object"},
+		{write(t, "c.json", "[{\"text\":\"a\"},\n]"), "", "line 2: no object between the comma and the end"},
+		{write(t, "c.json", "[]\n,"), "", "line 2: ',' stands behind the end"},
+		{write(t, "c.json", "[\n{\"text\":\n\n\"a\",}]"), "", "line 4: no JSON object: invalid character '}'"},
+		{write(t, "c.json", "[\n{\"text\":\"a\n\"}]"), "", "line 2: no JSON object: a string has no end"},
+		{write(t, "c.json", "{\"text\":\"a\"}\n{\"text\""), "", "line 2: the file ends in the middle of this object"},
+		{write(t, "c.json", "{\"text\":[}}"), "", "line 1: no JSON object"},
+		{write(t, "c.json", strings.Repeat("{\"a\":", 20000)+"1"+strings.Repeat("}", 20000)), "", "exceeded max depth"},
+		{write(t, "c.jsonl", `{"ids":[1,null]}`), "", `line 1: "ids" is no list`},
+		{write(t, "c.jsonl", "\n"+`{"ids":[1,256]}`), "", "line 2: token 1 is 256: the vocabulary has 256"},
+		{write(t, "c.json", "[\n{\"ids\":[256]}]"), "", "line 2: token 0 is 256: the vocabulary has 256"},
+		{sparse(t, "c.jsonl"), "", "line 1: is longer than 64 MB"},
 		{write(t, "c.parquet", "PAR1 no"), "", "no Parquet file"},
 		{write(t, "c.parquet", "PAR1\x15\x06\x15 \x15 \x15\xe1PAR1"), "", "its footer of"},
 		{nulls, "", "row 0 has no text"},
 		{nulls, "body", `it has no column "body"`},
 		{nulls, "n", `column "n" is no text`},
 	} {
-		_, err := corpus.Read(context.Background(), []string{c.file}, encoder, corpus.Options{Field: c.field})
+		_, err := corpus.Read(context.Background(), []string{c.file}, encoder, corpus.Options{Field: c.field, Vocabulary: 256})
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.file) {
 			t.Errorf("%s: %v; want the file's name and %q", c.file, err, c.want)
 		}
@@ -167,17 +197,26 @@ func TestRead(t *testing.T) {
 		write(t, "a.jsonl", `{"ids":[5,6,7]}`+"\n"+`{"text":"  "}`+"\n"+`{"text":"abc"}`),
 		write(t, "b.txt", "xyz"),
 	}
+	x, y, z := corpus.Sequence{[]int{0, 'x'}, 3}, corpus.Sequence{[]int{0, 'y'}, 3}, corpus.Sequence{[]int{0, 'z'}, 3}
 	for _, c := range []struct {
 		o    corpus.Options
 		want []corpus.Sequence
 	}{
 		{corpus.Options{}, []corpus.Sequence{{[]int{5, 6, 7}, 0}, {[]int{0, 'a', 'b', 'c'}, 2}, {[]int{0, 'x', 'y', 'z'}, 3}}},
-		{corpus.Options{Length: 2}, []corpus.Sequence{{[]int{5, 6}, 0}, {[]int{0, 'a'}, 2}, {[]int{0, 'x'}, 3}}},
+		{corpus.Options{Length: 2}, []corpus.Sequence{{[]int{5, 6}, 0}, {[]int{0, 'a'}, 2}, x, y, z}},
 		{corpus.Options{Samples: 2, Length: 9}, []corpus.Sequence{{[]int{5, 6, 7}, 0}, {[]int{0, 'a', 'b', 'c'}, 2}}},
 	} {
 		got, err := corpus.Read(context.Background(), files, encoder, c.o)
-		if err != nil || !reflect.DeepEqual(got, c.want) {
+		if err != nil || !reflect.DeepEqual(got.Sequences, c.want) {
 			t.Errorf("%+v: %v, %v; want %v", c.o, got, err, c.want)
+			continue
+		}
+		tokens := 0
+		for _, s := range c.want {
+			tokens += len(s.IDs)
+		}
+		if got.Skipped != 1 || got.Documents != c.want[len(c.want)-1].Document || got.Tokens != tokens {
+			t.Errorf("%+v: %d documents, %d skipped, %d tokens; want %d, 1, %d", c.o, got.Documents, got.Skipped, got.Tokens, c.want[len(c.want)-1].Document, tokens)
 		}
 	}
 }
@@ -223,6 +262,74 @@ func TestSharedTexts(t *testing.T) {
 			t.Errorf("%s has %d documents, want %d", path, n, want)
 		}
 	}
+}
+
+// FuzzJSONLines holds what is read of JSON against encoding/json on whole lines and whole lists.
+func FuzzJSONLines(f *testing.F) {
+	for _, seed := range []string{
+		`{"ids":[1,2]}`, `{"text":"a"}` + "\n\n" + `{"text":"}\\\""}`, `[{"text":"a"},{"ids":[3]}]`, `[`, `{"text":`, "\ufeff{}", `[{"text":"a"},]`, `{"ids":[-1]}`, "null",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, name := range []string{"c.jsonl", "c.json"} {
+			file := write(t, name, string(data))
+			var got []string
+			var failed error
+			for d, err := range corpus.Documents(file, corpus.Options{}) {
+				if failed = err; err != nil {
+					break
+				}
+				for _, id := range d.IDs {
+					if id < 0 {
+						t.Errorf("%s: ids %v", name, d.IDs)
+					}
+				}
+				got = append(got, fmt.Sprint(d.Text, d.IDs))
+			}
+			if failed != nil {
+				if !strings.HasPrefix(failed.Error(), "corpus: "+file+": line ") {
+					t.Errorf("the error does not name file and line: %v", failed)
+				}
+				continue
+			}
+			want, err := decode(bytes.TrimPrefix(data, []byte("\ufeff")))
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %q, want %q, %v", name, got, want, err)
+			}
+		}
+	})
+}
+
+// decode reads objects with encoding/json alone.
+func decode(data []byte) (documents []string, err error) {
+	type object = map[string]json.RawMessage
+	var objects []object
+	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("[")) {
+		err = json.Unmarshal(data, &objects)
+	} else {
+		dec := json.NewDecoder(bytes.NewReader(data))
+		for err == nil {
+			var o object
+			if err = dec.Decode(&o); err == nil {
+				objects = append(objects, o)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+	}
+	for _, o := range objects {
+		var text string
+		var ids []int
+		if raw, ok := o["ids"]; ok {
+			err = errors.Join(err, json.Unmarshal(raw, &ids))
+		} else {
+			err = errors.Join(err, json.Unmarshal(o["text"], &text))
+		}
+		documents = append(documents, fmt.Sprint(text, ids))
+	}
+	return documents, err
 }
 
 func FuzzDocuments(f *testing.F) {

@@ -1,8 +1,10 @@
 // Package corpus turns files of documents into token sequences.
 //
-// A .txt file is one document, or several with a blank line between them. A .jsonl file has a JSON object a line, a .json
-// file a list of objects or one after another, a .parquet file a row a document; each has a text, or under "ids" a list of
-// token ids, which are used as they are with nothing added. Texts get the special tokens that the tokenizer adds.
+// A .txt file is one document, or several with a blank line between them. A .jsonl or .json file has objects, in a list or
+// one after another, and a .parquet file rows; each is a document and has a text, or under "ids" a list of token ids, which
+// are used as they are with nothing added. Texts get the special tokens that the tokenizer adds.
 //
-// [Documents] reads a file, one document at a time. [Read] takes the sequences of several files, cut to a length.
+// [Documents] reads a file, one document at a time. [Read] takes the sequences of several files, no longer than
+// [Options.Length]. A document gives one sequence, its beginning; only a .txt file that is one document gives as many as it
+// fills, because it is a book rather than a sample.
 package corpus

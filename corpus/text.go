@@ -8,26 +8,26 @@ import (
 	"strings"
 )
 
-// maxDocument bounds one document; longer ones are cut to a few hundred tokens in any case.
-const maxDocument = 1 << 30
-
 // text reads a .txt file: one document, or several between blank lines.
 func (r *reader) text() error {
+	in := buffered(r.file)
 	if r.options.Blank {
-		return r.paragraphs()
+		return r.paragraphs(in)
 	}
-	data, err := io.ReadAll(io.LimitReader(r.file, maxDocument+1))
+	data, err := io.ReadAll(io.LimitReader(in, maxText+1))
 	if err != nil {
 		return err
 	}
-	if len(data) > maxDocument {
-		return fmt.Errorf("is larger than %d MB; split it at blank lines, or make it .jsonl", maxDocument>>20)
+	if len(data) > maxText {
+		return errTextSize
 	}
 	return r.give(Document{Text: string(data)}, "")
 }
 
+var errTextSize = fmt.Errorf("is larger than %d MB; read it by paragraphs (--split blank), or make it .jsonl", maxText>>20)
+
 // paragraphs gives runs of lines that are not blank, without the end of their last line.
-func (r *reader) paragraphs() error {
+func (r *reader) paragraphs(in *bufio.Reader) error {
 	var paragraph strings.Builder
 	first := 1
 	give := func() error {
@@ -38,9 +38,8 @@ func (r *reader) paragraphs() error {
 		}
 		return r.give(Document{Text: text}, fmt.Sprintf("line %d", first))
 	}
-	lines := bufio.NewReader(r.file)
 	for n := 1; ; n++ {
-		line, err := readLine(lines)
+		line, err := readLine(in)
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				return give()

@@ -12,7 +12,7 @@ import (
 type corpusFlags struct {
 	Corpus []string `help:"Texts: .txt, .jsonl or .json with a text or ids in each object, .parquet. Can be given several times." placeholder:"FILE" sep:"none"`
 	Field  string   `help:"Key or column of the text." default:"text"`
-	Split  string   `help:"What ends a document in a .txt file: none, or blank for a blank line." enum:"none,blank" default:"none"`
+	Split  string   `help:"What ends a document in a .txt file: blank for a blank line; none makes the file one document, which gives a sequence for every --length tokens." enum:"none,blank" default:"none"`
 }
 
 // limitFlags bound what is taken of a corpus.
@@ -29,27 +29,23 @@ func (c corpusFlags) need() error {
 	return nil
 }
 
-// read gives the token ids of each document, by the model's tokenizer where they are texts.
-func (c corpusFlags) read(ctx context.Context, model string, limit limitFlags) ([][]int, error) {
+// read gives the token ids of each sequence, by the model's tokenizer where documents are texts.
+func (c corpusFlags) read(ctx context.Context, e *engine, limit limitFlags, quiet bool) ([][]int, error) {
 	if limit.Samples < 0 || limit.Length < 0 {
 		return nil, usagef("--samples and --length must not be negative")
 	}
-	var t *tokenizer.Tokenizer
-	encoder := func() (_ corpus.Encoder, err error) {
-		t, err = tokenizer.Open(model)
-		return t, err
-	}
+	encoder := func() (corpus.Encoder, error) { return tokenizer.Open(e.Checkpoint.Dir) }
 	found, err := corpus.Read(ctx, c.Corpus, encoder, corpus.Options{
-		Field: c.Field, Blank: c.Split == "blank", Samples: limit.Samples, Length: limit.Length,
+		Field: c.Field, Blank: c.Split == "blank", Samples: limit.Samples, Length: limit.Length, Vocabulary: e.Spec.V,
 	})
-	if err == nil && t != nil {
-		err = t.Err()
-	}
 	if err != nil {
 		return nil, err
 	}
-	sequences := make([][]int, len(found))
-	for i, s := range found {
+	if found.Skipped > 0 && !quiet {
+		note("%s skipped", plural(found.Skipped, "empty document"))
+	}
+	sequences := make([][]int, len(found.Sequences))
+	for i, s := range found.Sequences {
 		sequences[i] = s.IDs
 	}
 	return sequences, nil

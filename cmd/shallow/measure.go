@@ -47,7 +47,7 @@ func (c *measureCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer e.Close()
-	sequences, err := c.read(ctx, c.Model, limitFlags{c.Samples, c.Length})
+	sequences, err := c.read(ctx, e, limitFlags{c.Samples, c.Length}, c.Quiet)
 	if err != nil {
 		return err
 	}

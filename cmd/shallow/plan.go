@@ -217,7 +217,7 @@ func (c *planCommand) rerank(ctx context.Context, s *planSource, n int, o plan.O
 	if hash := e.Checkpoint.Config.Hash(); hash != s.model.ConfigHash {
 		return nil, fmt.Errorf("plan: %s is not the model that was measured: its config.json differs", c.Model)
 	}
-	sequences, err := c.read(ctx, c.Model, limitFlags{c.Samples, c.Length})
+	sequences, err := c.read(ctx, e, limitFlags{c.Samples, c.Length}, c.Quiet)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (c *statesCommand) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	sequences, err := c.read(ctx, c.Model, c.limitFlags)
+	sequences, err := c.read(ctx, e, c.limitFlags, c.Quiet)
 	if err != nil {
 		return err
 	}
