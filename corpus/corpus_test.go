@@ -355,3 +355,34 @@ func FuzzDocuments(f *testing.F) {
 		}
 	})
 }
+
+// TestDamagedParquet changes one byte of a file after the other. Some of these files make the library panic, which must not
+// get out.
+func TestDamagedParquet(t *testing.T) {
+	data, err := os.ReadFile(parquetFile(t, []struct {
+		Text *string `parquet:"text,optional,dict"`
+	}{{new("a")}, {new("b")}, {new("a")}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	panics := 0
+	for i := range data {
+		for _, change := range []byte{1, 0x10, 0x80} {
+			data[i] ^= change
+			file := write(t, "c.parquet", string(data))
+			data[i] ^= change
+			for _, err := range corpus.Documents(file, corpus.Options{}) {
+				if err == nil {
+					continue
+				}
+				if !strings.HasPrefix(err.Error(), "corpus: "+file+": ") {
+					t.Errorf("byte %d changed by %#x: the error does not name the file: %v", i, change, err)
+				}
+				if strings.Contains(err.Error(), "is damaged: runtime error") {
+					panics++
+				}
+			}
+		}
+	}
+	t.Logf("%d panics became errors", panics)
+}
