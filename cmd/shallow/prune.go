@@ -134,8 +134,8 @@ func printPruned(p *plan.Plan, r *prune.Result) {
 	for _, note := range r.Config {
 		fmt.Printf("config.json: %s\n", note)
 	}
-	if len(r.LeftOut) > 0 {
-		fmt.Printf("left out: %s\n", strings.Join(r.LeftOut, ", "))
+	for _, name := range r.LeftOut {
+		fmt.Printf("left out: %s\n", name)
 	}
 	fmt.Printf("copied and hashed: %d tensors, %v\n", r.Tensors, byteSize(r.Bytes))
 	if r.Proof != nil {
