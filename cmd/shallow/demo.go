@@ -28,7 +28,7 @@ predictions, and cuts a quarter of the layers out for good. A few seconds; no ne
 Examples:
 
   shallow demo
-  shallow demo -o /tmp/demo --seed 7
+  shallow demo -o other --seed 7
 `
 }
 
