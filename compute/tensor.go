@@ -17,10 +17,19 @@ const (
 	// NF4 is four bits an element with one float32 scale (absmax) for every 64 elements, counted along the rows one
 	// after another: the layout of QLoRA's frozen weights.
 	NF4
+	// Q8_0 is GGUF's kind of eight bits: blocks of 32 elements of a row, each a float16 scale and 32 int8, 34 bytes
+	// together. Rows are whole blocks.
+	Q8_0
 )
 
 // NF4Block is the number of NF4 elements that share one scale.
 const NF4Block = 64
+
+// Q8Block is the number of Q8_0 elements that share one scale, Q8BlockBytes what they take with it.
+const (
+	Q8Block      = 32
+	Q8BlockBytes = 34
+)
 
 // String names the kind as Hugging Face configs do.
 func (k Kind) String() string {
@@ -35,6 +44,8 @@ func (k Kind) String() string {
 		return "int32"
 	case NF4:
 		return "nf4"
+	case Q8_0:
+		return "q8_0"
 	}
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
@@ -48,6 +59,8 @@ func (k Kind) Bytes(n int) int64 {
 		return 2 * int64(n)
 	case NF4:
 		return int64(n+1)/2 + 4*int64((n+NF4Block-1)/NF4Block)
+	case Q8_0:
+		return int64((n+Q8Block-1)/Q8Block) * Q8BlockBytes
 	}
 	return 0
 }

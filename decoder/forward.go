@@ -66,7 +66,7 @@ func (l *Layer) encode(q, norm compute.Tensor, r *rows) {
 	}
 	if l.Rope >= 0 {
 		t := r.ropes[l.Rope]
-		dev.RoPE(q, t.cos, t.sin, r.positions, s.HeadSize)
+		dev.RoPE(q, t.cos, t.sin, r.positions, s.HeadSize, compute.Halves)
 	}
 }
 

@@ -172,7 +172,7 @@ func rope(r *rand.Rand, rows, cols int) (ps []problem) {
 			rows: rows,
 			apply: func(t *testing.T, dev compute.Device, lo, hi int) [][]float32 {
 				v := place(dev, hi-lo, width, x[lo*width:hi*width])
-				dev.RoPE(v.Tensor, place(dev, positions, cols, cos).Tensor, place(dev, positions, cols, sin).Tensor, column(dev, at[lo:hi]), headSize)
+				dev.RoPE(v.Tensor, place(dev, positions, cols, cos).Tensor, place(dev, positions, cols, sin).Tensor, column(dev, at[lo:hi]), headSize, compute.Halves)
 				return v.read(t)
 			},
 			want: func(i int) (values, bounds []float64) {

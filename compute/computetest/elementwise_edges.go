@@ -26,7 +26,7 @@ func places(t *testing.T, dev compute.Device) {
 			out := place(dev, 1, n, nil)
 			dev.GatedActivation(out.Tensor, place(dev, 1, n, fill(gate)).Tensor, place(dev, 1, n, fill(up)).Tensor, compute.SiLU)
 			turned := place(dev, 1, 2*n, append(fill(gate), fill(up)...))
-			dev.RoPE(turned.Tensor, place(dev, 1, n, fill(float32(cos))).Tensor, place(dev, 1, n, fill(float32(sin))).Tensor, column(dev, []int32{0}), 2*n)
+			dev.RoPE(turned.Tensor, place(dev, 1, n, fill(float32(cos))).Tensor, place(dev, 1, n, fill(float32(sin))).Tensor, column(dev, []int32{0}), 2*n, compute.Halves)
 			s, turn := out.read(t)[0], turned.read(t)[0]
 			if n == 1 {
 				silu, low, high = s[0], turn[0], turn[1]
@@ -160,11 +160,11 @@ func elementwiseErrors(t *testing.T, dev compute.Device) {
 		"RMSNorm: no x":                       func(out compute.Tensor) { dev.RMSNorm(out, none, w, 0, 0, none) },
 		"RMSNorm: x past its memory":          func(out compute.Tensor) { dev.RMSNorm(out, past, w, 0, 0, none) },
 		"RMSNorm: x released":                 func(out compute.Tensor) { dev.RMSNorm(out, released, w, 0, 0, none) },
-		"RoPE: a row past cos":                func(out compute.Tensor) { dev.RoPE(out, angles, angles, ids(0, 5, 1), 12) },
-		"RoPE: heads of another size":         func(out compute.Tensor) { dev.RoPE(out, angles, angles, good, 13) },
-		"RoPE: more pairs than a head has":    func(out compute.Tensor) { dev.RoPE(out, angles, angles, good, 8) },
-		"RoPE: heads of nothing":              func(out compute.Tensor) { dev.RoPE(out, angles, angles, good, 0) },
-		"RoPE: sin of another shape":          func(out compute.Tensor) { dev.RoPE(out, angles, f(5, 5), good, 12) },
+		"RoPE: a row past cos":                func(out compute.Tensor) { dev.RoPE(out, angles, angles, ids(0, 5, 1), 12, compute.Halves) },
+		"RoPE: heads of another size":         func(out compute.Tensor) { dev.RoPE(out, angles, angles, good, 13, compute.Halves) },
+		"RoPE: more pairs than a head has":    func(out compute.Tensor) { dev.RoPE(out, angles, angles, good, 8, compute.Halves) },
+		"RoPE: heads of nothing":              func(out compute.Tensor) { dev.RoPE(out, angles, angles, good, 0, compute.Halves) },
+		"RoPE: sin of another shape":          func(out compute.Tensor) { dev.RoPE(out, angles, f(5, 5), good, 12, compute.Halves) },
 		"GatedActivation: no such activation": func(out compute.Tensor) { dev.GatedActivation(out, x, y, 0) },
 		"GatedActivation: up of fewer rows":   func(out compute.Tensor) { dev.GatedActivation(out, x, y.RowRange(0, 2), compute.SiLU) },
 		"CosineDistance: other columns":       func(out compute.Tensor) { dev.CosineDistance(out.ColRange(0, 1), x, y.ColRange(0, 5)) },

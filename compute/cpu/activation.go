@@ -9,13 +9,40 @@ func (d *Device) GatedActivation(out, gate, up compute.Tensor, act compute.Activ
 		!d.fits("GatedActivation", "up", up, out.Rows, out.Cols, compute.Float32) {
 		return
 	}
-	if act != compute.SiLU {
-		d.fail("GatedActivation: no activation %d", act)
+	if !d.knows("GatedActivation", act) {
 		return
 	}
 	d.eachRows(out.Rows, out.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			d.rows.silu(floatRow(out, i), floatRow(gate, i), floatRow(up, i))
+			to, g, u := floatRow(out, i), floatRow(gate, i), floatRow(up, i)
+			if act == compute.SiLU {
+				d.rows.silu(to, g, u)
+				continue
+			}
+			for j := range to {
+				to[j] = activation(g[j], act) * u[j]
+			}
 		}
 	})
+}
+
+// Activate is act(x).
+func (d *Device) Activate(out, x compute.Tensor, act compute.Activation) {
+	if !d.ok() || !d.fits("Activate", "out", out, out.Rows, out.Cols, compute.Float32) ||
+		!d.fits("Activate", "x", x, out.Rows, out.Cols, compute.Float32) || !d.knows("Activate", act) {
+		return
+	}
+	d.eachRows(out.Rows, out.Cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			d.rows.activate(floatRow(out, i), floatRow(x, i), act)
+		}
+	})
+}
+
+func (d *Device) knows(op string, act compute.Activation) bool {
+	if act < compute.SiLU || act > compute.Sigmoid {
+		d.fail("%s: no activation %d", op, act)
+		return false
+	}
+	return true
 }

@@ -19,6 +19,7 @@ import (
 //   - rows that see nothing of a page are left out of it.
 type attention struct {
 	kernels *attentionKernels
+	tanh    func(out, x []float32, scale, limit float32)
 	cache   *cache
 	batch   compute.Batch
 	options compute.AttentionOptions
@@ -52,7 +53,7 @@ func (d *Device) Attention(out, q compute.Tensor, from compute.Cache, b compute.
 		return
 	}
 	a := &d.attention
-	a.kernels = attentionKernelsAt(d.level)
+	a.kernels, a.tanh = attentionKernelsAt(d.level), d.rows.tanh
 	a.cache, a.batch, a.options, a.out, a.q = c, b, o, out, q
 	a.group = q.Cols / o.HeadSize / c.kvHeads
 	if d.cutTiles(a); d.ok() {
@@ -69,8 +70,8 @@ func (d *Device) attentionFits(out, q compute.Tensor, c *cache, b compute.Batch,
 		d.fail("Attention: queries %v in heads of %d over a cache of %d heads of %d", q, o.HeadSize, c.kvHeads, c.headSize)
 		return false
 	}
-	if o.Window < 0 {
-		d.fail("Attention: a window of %d", o.Window)
+	if o.Window < 0 || o.SoftCap < 0 {
+		d.fail("Attention: a window of %d, a soft cap of %g", o.Window, o.SoftCap)
 		return false
 	}
 	sequences := b.Lengths.Rows

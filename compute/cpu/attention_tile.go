@@ -185,8 +185,14 @@ func (w *attentionWalk) score(keys []uint32, i, j, from, to int) {
 // weigh turns the scores of rows [i, j) into weights.
 func (w *attentionWalk) weigh(weights []uint32, i, j int) {
 	const page, lanes = compute.PageSize, channelBlock
+	scale := w.options.Scale
+	if limit := w.options.SoftCap; limit != 0 {
+		scores := w.scores[i*page : j*page]
+		w.tanh(scores, scores, scale, limit)
+		scale = 1
+	}
 	w.kernels.weigh(weights[i*page/w.per:], w.scores[i*page:], w.visible[i:j], w.peaks[i:j], w.correction[i:j],
-		w.lanes[i*lanes:j*lanes], w.options.Scale, w.per)
+		w.lanes[i*lanes:j*lanes], scale, w.per)
 }
 
 // add corrects the sums of rows [i, j) and adds the weighted values at places [from, to).

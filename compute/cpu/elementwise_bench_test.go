@@ -34,7 +34,7 @@ func BenchmarkElementwise(b *testing.B) {
 			run      func()
 		}{
 			{"RMSNorm", rows * d, func() { dev.RMSNorm(y, x, norm, 1e-5, 0, compute.Tensor{}) }},
-			{"RoPE", rows * d, func() { dev.RoPE(x, cos, sin, ids, headSize) }},
+			{"RoPE", rows * d, func() { dev.RoPE(x, cos, sin, ids, headSize, compute.Halves) }},
 			{"GatedActivation", rows * f, func() { dev.GatedActivation(up, gate, up, compute.SiLU) }},
 			{"CosineDistance", rows * d, func() { dev.CosineDistance(column, x, y) }},
 			{"CrossEntropy", rows * v, func() { dev.CrossEntropy(column, logits, ids) }},

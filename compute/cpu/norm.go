@@ -47,3 +47,45 @@ func (d *Device) RMSNorm(out, x, weight compute.Tensor, eps, offset float32, rst
 func reciprocalRoot(sum float32, n int, eps float32) float32 {
 	return float32(1 / math.Sqrt(float64(sum)/float64(n)+float64(eps)))
 }
+
+// LayerNorm centres groups of a row and divides them by their standard deviation.
+func (d *Device) LayerNorm(out, x, weight, bias compute.Tensor, eps float32, moments compute.Tensor) {
+	const op = "LayerNorm"
+	if !d.ok() || !d.fits(op, "x", x, x.Rows, x.Cols, compute.Float32) ||
+		!d.fits(op, "out", out, x.Rows, x.Cols, compute.Float32) ||
+		!d.fits(op, "weight", weight, 1, weight.Cols, compute.Float32, compute.BFloat16, compute.Float16) ||
+		bias.Given() && !d.fits(op, "bias", bias, 1, weight.Cols, compute.Float32, compute.BFloat16, compute.Float16) {
+		return
+	}
+	width := weight.Cols
+	if width == 0 || x.Cols%width != 0 {
+		d.fail("LayerNorm: %d columns are no multiple of the weight's %d", x.Cols, width)
+		return
+	}
+	groups := x.Cols / width
+	if moments.Given() && !d.fits(op, "moments", moments, x.Rows, 2*groups, compute.Float32) {
+		return
+	}
+	w := make([]float32, width)
+	d.widenRow(w, weight, 0)
+	var b []float32
+	if bias.Given() {
+		b = make([]float32, width)
+		d.widenRow(b, bias, 0)
+	}
+	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			from, to := floatRow(x, i), floatRow(out, i)
+			for g := range groups {
+				part := from[g*width : (g+1)*width]
+				mean := d.rows.sum(part) / float32(width)
+				r := reciprocalRoot(d.rows.squaresAround(part, mean), width, eps)
+				d.rows.affine(to[g*width:(g+1)*width], part, w, b, mean, r)
+				if moments.Given() {
+					m := floatRow(moments, i)
+					m[2*g], m[2*g+1] = mean, r
+				}
+			}
+		}
+	})
+}

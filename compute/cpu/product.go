@@ -82,7 +82,7 @@ func (d *Device) checkProducts(x compute.Tensor, in compute.Kind, products []com
 		switch {
 		case w.Cols != x.Cols || p.Out.Rows != x.Rows || p.Out.Cols != w.Rows || p.Out.Kind != compute.Float32:
 			d.fail("MatMul: %v times %v transposed does not fit %v", x, w, p.Out)
-		case p.Bias.Given() && (p.Accumulate || p.Bias.Rows != 1 || p.Bias.Cols != w.Rows || p.Bias.Kind == compute.NF4 || p.Bias.Kind == compute.Int32):
+		case p.Bias.Given() && (p.Bias.Rows != 1 || p.Bias.Cols != w.Rows || p.Bias.Kind == compute.NF4 || p.Bias.Kind == compute.Int32):
 			d.fail("MatMul: bias %v for %v (accumulate %v)", p.Bias, p.Out, p.Accumulate)
 		case w.Kind == compute.Int32:
 			d.fail("MatMul: %v is no weight", w)
@@ -107,6 +107,9 @@ func (p *product) prepare(d *Device, x compute.Tensor, in compute.Kind, products
 		switch {
 		case q.Accumulate:
 			o.start, o.startStride = o.out, o.stride
+			if q.Bias.Given() {
+				d.addBias(q.Out, q.Bias)
+			}
 		case q.Bias.Given():
 			o.start = make([]float32, q.Bias.Cols)
 			b := weightOf(q.Bias)
@@ -122,6 +125,17 @@ func (p *product) prepare(d *Device, x compute.Tensor, in compute.Kind, products
 		p.packRows = func(_, i int) { p.packPanel(i) }
 		p.multiply = p.multiplyPiece
 	}
+}
+
+// addBias adds a row to every row of out.
+func (d *Device) addBias(out, bias compute.Tensor) {
+	b := make([]float32, bias.Cols)
+	d.widenRow(b, bias, 0)
+	d.eachRows(out.Rows, out.Cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			d.rows.axpy(floatRow(out, i), b, 1)
+		}
+	})
 }
 
 // forget lets go of the tensors, so that they can be freed.

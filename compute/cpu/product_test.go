@@ -233,9 +233,6 @@ func TestProductRefusesWhatDoesNotFit(t *testing.T) {
 		"integers": func(d *Device) {
 			d.MatMul(x(d), compute.Float32, compute.Product{Out: d.New(compute.Float32, 2, 3), W: d.New(compute.Int32, 3, 8)})
 		},
-		"bias and accumulate": func(d *Device) {
-			d.MatMul(x(d), compute.Float32, compute.Product{Out: d.New(compute.Float32, 2, 3), W: d.New(compute.Float32, 3, 8), Bias: d.New(compute.Float32, 1, 3), Accumulate: true})
-		},
 		"packed for another kind": func(d *Device) {
 			d.MatMul(x(d), compute.Float32, compute.Product{Out: d.New(compute.Float32, 2, 3), W: d.Pack(d.New(compute.Float32, 3, 8), compute.BFloat16)})
 		},

@@ -3,7 +3,7 @@ package cpu
 import "shallow/compute"
 
 // RoPE turns pairs of channels by the angles of their row's position.
-func (d *Device) RoPE(x, cos, sin, rows compute.Tensor, headSize int) {
+func (d *Device) RoPE(x, cos, sin, rows compute.Tensor, headSize int, pairs compute.Pairs) {
 	if !d.ok() || !d.fits("RoPE", "x", x, x.Rows, x.Cols, compute.Float32) ||
 		!d.fits("RoPE", "cos", cos, cos.Rows, cos.Cols, compute.Float32) ||
 		!d.fits("RoPE", "sin", sin, cos.Rows, cos.Cols, compute.Float32) {
@@ -17,10 +17,14 @@ func (d *Device) RoPE(x, cos, sin, rows compute.Tensor, headSize int) {
 	if !ok || cos.Cols == 0 {
 		return
 	}
+	rotate := d.rows.rotate
+	if pairs == compute.Neighbours {
+		rotate = d.rows.rotateNeighbours
+	}
 	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			p := int(at[i])
-			d.rows.rotate(floatRow(x, i), floatRow(cos, p), floatRow(sin, p), headSize)
+			rotate(floatRow(x, i), floatRow(cos, p), floatRow(sin, p), headSize)
 		}
 	})
 }

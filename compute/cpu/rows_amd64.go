@@ -25,6 +25,15 @@ var rows512 = rowKernels{
 	dots:       func(a, b []float32) (ab, aa, bb float64) { return dots512(first(a), first(b), len(a)) },
 	maximum:    func(x []float32) float32 { return maximum512(first(x), len(x)) },
 	sumExp:     func(x []float32, shift float32) float64 { return sumExp512(first(x), shift, len(x)) },
+
+	rotateNeighbours: rotateNeighboursGeneric,
+	activate:         activateGeneric,
+	tanh:             tanhGeneric,
+	sum:              sumGeneric,
+	squaresAround:    squaresAroundGeneric,
+	affine:           affineGeneric,
+	times:            timesGeneric,
+	axpy:             axpyGeneric,
 }
 
 var rowsAVX2 = rowKernels{
@@ -37,6 +46,15 @@ var rowsAVX2 = rowKernels{
 	dots:       func(a, b []float32) (ab, aa, bb float64) { return dotsAVX2(first(a), first(b), len(a)) },
 	maximum:    func(x []float32) float32 { return maximumAVX2(first(x), len(x)) },
 	sumExp:     func(x []float32, shift float32) float64 { return sumExpAVX2(first(x), shift, len(x)) },
+
+	rotateNeighbours: rotateNeighboursGeneric,
+	activate:         activateGeneric,
+	tanh:             tanhGeneric,
+	sum:              sumGeneric,
+	squaresAround:    squaresAroundGeneric,
+	affine:           affineGeneric,
+	times:            timesGeneric,
+	axpy:             axpyGeneric,
 }
 
 // widen converts whole vectors by a kernel and the rest one by one. Both are exact.
