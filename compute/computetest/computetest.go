@@ -153,10 +153,13 @@ type weights struct {
 	kind   compute.Kind
 	floats []float32
 	halves []uint16
-	codes  []byte
+	codes  []byte // of NF4; blocks of Q8_0
 	absmax []float32
 	exact  []float64
 }
+
+// weightKinds are all kinds of weights.
+var weightKinds = []compute.Kind{compute.Float32, compute.BFloat16, compute.Float16, compute.NF4, compute.Q8_0}
 
 func newWeights(r *rand.Rand, kind compute.Kind, n int) weights {
 	w := weights{kind: kind, exact: make([]float64, n)}
@@ -196,6 +199,16 @@ func newWeights(r *rand.Rand, kind compute.Kind, n int) weights {
 			w.codes[i/2] |= byte(code << (4 * (1 - i%2)))
 			w.exact[i] = nf4Quantiles[code] * float64(w.absmax[i/compute.NF4Block])
 		}
+	case compute.Q8_0:
+		scales := newWeights(r, compute.Float16, n/compute.Q8Block)
+		for b, s := range scales.halves {
+			w.codes = append(w.codes, byte(s), byte(s>>8))
+			for i := range compute.Q8Block {
+				code := int8(r.IntN(256) - 128)
+				w.codes = append(w.codes, byte(code))
+				w.exact[b*compute.Q8Block+i] = scales.exact[b] * float64(code)
+			}
+		}
 	}
 	return w
 }
@@ -214,6 +227,8 @@ func (w weights) on(dev compute.Device, rows, cols int) compute.Tensor {
 		return load(dev, w.kind, rows, cols, w.floats)
 	case compute.NF4:
 		return dev.LoadNF4(rows, cols, w.codes, w.absmax)
+	case compute.Q8_0: // at an odd address
+		return dev.Load(w.kind, rows, cols, append(make([]byte, 1, 1+len(w.codes)), w.codes...)[1:])
 	}
 	return load(dev, w.kind, rows, cols, w.halves)
 }

@@ -44,7 +44,10 @@ func embed(r *rand.Rand, rows, cols int) (ps []problem) {
 	for i := range ids {
 		ids[i] = int32(r.IntN(vocabulary))
 	}
-	for _, kind := range []compute.Kind{compute.Float32, compute.BFloat16, compute.Float16, compute.NF4} {
+	for _, kind := range weightKinds {
+		if kind == compute.Q8_0 && cols%compute.Q8Block != 0 {
+			continue
+		}
 		table := newWeights(r, kind, (before+vocabulary)*cols)
 		for _, scale := range []float32{1, 45.254834} {
 			ps = append(ps, problem{

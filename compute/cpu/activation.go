@@ -4,9 +4,9 @@ import "shallow/compute"
 
 // GatedActivation is act(gate) · up.
 func (d *Device) GatedActivation(out, gate, up compute.Tensor, act compute.Activation) {
-	if !d.ok() || !d.fits("GatedActivation", "out", out, out.Rows, out.Cols, compute.Float32) ||
-		!d.fits("GatedActivation", "gate", gate, out.Rows, out.Cols, compute.Float32) ||
-		!d.fits("GatedActivation", "up", up, out.Rows, out.Cols, compute.Float32) {
+	if !d.ok() || !d.fits("GatedActivation", "out", out, out.Rows, out.Cols, float32Kind...) ||
+		!d.fits("GatedActivation", "gate", gate, out.Rows, out.Cols, float32Kind...) ||
+		!d.fits("GatedActivation", "up", up, out.Rows, out.Cols, float32Kind...) {
 		return
 	}
 	if !d.knows("GatedActivation", act) {
@@ -28,8 +28,8 @@ func (d *Device) GatedActivation(out, gate, up compute.Tensor, act compute.Activ
 
 // Activate is act(x).
 func (d *Device) Activate(out, x compute.Tensor, act compute.Activation) {
-	if !d.ok() || !d.fits("Activate", "out", out, out.Rows, out.Cols, compute.Float32) ||
-		!d.fits("Activate", "x", x, out.Rows, out.Cols, compute.Float32) || !d.knows("Activate", act) {
+	if !d.ok() || !d.fits("Activate", "out", out, out.Rows, out.Cols, float32Kind...) ||
+		!d.fits("Activate", "x", x, out.Rows, out.Cols, float32Kind...) || !d.knows("Activate", act) {
 		return
 	}
 	d.eachRows(out.Rows, out.Cols, func(lo, hi int) {

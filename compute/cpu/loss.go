@@ -8,9 +8,9 @@ import (
 
 // CosineDistance is 1 - cos of the angle between rows.
 func (d *Device) CosineDistance(out, a, b compute.Tensor) {
-	if !d.ok() || !d.fits("CosineDistance", "a", a, a.Rows, a.Cols, compute.Float32) ||
-		!d.fits("CosineDistance", "b", b, a.Rows, a.Cols, compute.Float32) ||
-		!d.fits("CosineDistance", "out", out, a.Rows, 1, compute.Float32) {
+	if !d.ok() || !d.fits("CosineDistance", "a", a, a.Rows, a.Cols, float32Kind...) ||
+		!d.fits("CosineDistance", "b", b, a.Rows, a.Cols, float32Kind...) ||
+		!d.fits("CosineDistance", "out", out, a.Rows, 1, float32Kind...) {
 		return
 	}
 	d.eachRows(a.Rows, a.Cols, func(lo, hi int) {
@@ -25,8 +25,8 @@ func (d *Device) CosineDistance(out, a, b compute.Tensor) {
 
 // CrossEntropy is -log softmax at the target.
 func (d *Device) CrossEntropy(loss, logits, targets compute.Tensor) {
-	if !d.ok() || !d.fits("CrossEntropy", "logits", logits, logits.Rows, logits.Cols, compute.Float32) ||
-		!d.fits("CrossEntropy", "loss", loss, logits.Rows, 1, compute.Float32) {
+	if !d.ok() || !d.fits("CrossEntropy", "logits", logits, logits.Rows, logits.Cols, float32Kind...) ||
+		!d.fits("CrossEntropy", "loss", loss, logits.Rows, 1, float32Kind...) {
 		return
 	}
 	at, ok := d.indices("CrossEntropy", "targets", targets, logits.Rows, math.MinInt32, logits.Cols)

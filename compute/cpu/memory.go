@@ -49,23 +49,37 @@ func elements(kind compute.Kind, n int) int { // bytes of n elements without sca
 	return int(kind.Bytes(n))
 }
 
+// wholeBlocks fails where the rows of a tensor of Q8_0 are not whole blocks.
+func (d *Device) wholeBlocks(t compute.Tensor) bool {
+	if t.Kind == compute.Q8_0 && t.Cols%compute.Q8Block != 0 {
+		d.fail("%v: rows must be whole blocks of %d", t, compute.Q8Block)
+		return false
+	}
+	return true
+}
+
 // New allocates a tensor of zeros.
 func (d *Device) New(kind compute.Kind, rows, cols int) compute.Tensor {
 	m := &memory{kind: kind, data: alignedBytes(elements(kind, rows*cols))}
 	if kind == compute.NF4 {
 		m.absmax = make([]float32, (rows*cols+compute.NF4Block-1)/compute.NF4Block)
 	}
-	return compute.Tensor{Memory: m, Kind: kind, Rows: rows, Cols: cols, Stride: cols}
+	t := compute.Tensor{Memory: m, Kind: kind, Rows: rows, Cols: cols, Stride: cols}
+	d.wholeBlocks(t)
+	return t
 }
 
 // Load uses the bytes where they are, or a copy where they are not aligned to their elements.
 func (d *Device) Load(kind compute.Kind, rows, cols int, data []byte) compute.Tensor {
 	t := compute.Tensor{Memory: &memory{kind: kind}, Kind: kind, Rows: rows, Cols: cols, Stride: cols}
-	if want := elements(kind, rows*cols); kind == compute.NF4 || len(data) != want {
+	if want := elements(kind, rows*cols); kind == compute.NF4 || len(data) != want || !d.wholeBlocks(t) {
 		d.fail("Load: %d bytes for %v, which takes %d", len(data), t, want)
 		return t
 	}
 	size := uintptr(kind.Bytes(1))
+	if kind == compute.Q8_0 {
+		size = 1
+	}
 	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))%size != 0 {
 		data = append(alignedBytes(len(data))[:0], data...)
 	}
@@ -119,14 +133,14 @@ func (d *Device) Upload(dst compute.Tensor, src []byte) {
 	if !d.ok() {
 		return
 	}
-	size := int(dst.Kind.Bytes(1))
-	if dst.Kind == compute.NF4 || len(src) != dst.Rows*dst.Cols*size {
+	row := elements(dst.Kind, dst.Cols)
+	if dst.Kind == compute.NF4 || len(src) != dst.Rows*row {
 		d.fail("Upload: %d bytes to %v", len(src), dst)
 		return
 	}
-	data := dst.Memory.(*memory).data
+	w := weightOf(dst)
 	for i := range dst.Rows {
-		copy(data[(dst.Offset+i*dst.Stride)*size:], src[i*dst.Cols*size:(i+1)*dst.Cols*size])
+		copy(w.memory.data[w.bytes(w.offset+i*w.stride):], src[i*row:(i+1)*row])
 	}
 }
 
@@ -135,14 +149,14 @@ func (d *Device) Download(dst []byte, src compute.Tensor) error {
 	if err := d.Sync(); err != nil {
 		return err
 	}
-	size := int(src.Kind.Bytes(1))
-	if src.Kind == compute.NF4 || len(dst) != src.Rows*src.Cols*size {
+	row := elements(src.Kind, src.Cols)
+	if src.Kind == compute.NF4 || len(dst) != src.Rows*row {
 		d.fail("Download: %v to %d bytes", src, len(dst))
 		return d.Sync()
 	}
-	data := src.Memory.(*memory).data
+	w := weightOf(src)
 	for i := range src.Rows {
-		copy(dst[i*src.Cols*size:(i+1)*src.Cols*size], data[(src.Offset+i*src.Stride)*size:])
+		copy(dst[i*row:(i+1)*row], w.memory.data[w.bytes(w.offset+i*w.stride):])
 	}
 	return nil
 }
@@ -172,7 +186,7 @@ func (d *Device) NewArena(bytes int64) compute.Arena {
 func (a *arena) New(kind compute.Kind, rows, cols int) compute.Tensor {
 	n := elements(kind, rows*cols)
 	t := compute.Tensor{Memory: &memory{kind: kind}, Kind: kind, Rows: rows, Cols: cols, Stride: cols}
-	if kind == compute.NF4 || a.used+n > len(a.data) {
+	if kind == compute.NF4 || !a.device.wholeBlocks(t) || a.used+n > len(a.data) {
 		a.device.fail("arena: no room for %v: %d of %d bytes are used", t, a.used, len(a.data))
 		return t
 	}

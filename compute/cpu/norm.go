@@ -8,9 +8,9 @@ import (
 
 // RMSNorm divides groups of a row by their root mean square.
 func (d *Device) RMSNorm(out, x, weight compute.Tensor, eps, offset float32, rstd compute.Tensor) {
-	if !d.ok() || !d.fits("RMSNorm", "x", x, x.Rows, x.Cols, compute.Float32) ||
-		!d.fits("RMSNorm", "out", out, x.Rows, x.Cols, compute.Float32) ||
-		!d.fits("RMSNorm", "weight", weight, 1, weight.Cols, compute.Float32, compute.BFloat16, compute.Float16) {
+	if !d.ok() || !d.fits("RMSNorm", "x", x, x.Rows, x.Cols, float32Kind...) ||
+		!d.fits("RMSNorm", "out", out, x.Rows, x.Cols, float32Kind...) ||
+		!d.fits("RMSNorm", "weight", weight, 1, weight.Cols, floatKinds...) {
 		return
 	}
 	width := weight.Cols
@@ -19,7 +19,7 @@ func (d *Device) RMSNorm(out, x, weight compute.Tensor, eps, offset float32, rst
 		return
 	}
 	groups := x.Cols / width
-	if rstd.Given() && !d.fits("RMSNorm", "rstd", rstd, x.Rows, groups, compute.Float32) {
+	if rstd.Given() && !d.fits("RMSNorm", "rstd", rstd, x.Rows, groups, float32Kind...) {
 		return
 	}
 	w := make([]float32, width)
@@ -51,10 +51,10 @@ func reciprocalRoot(sum float32, n int, eps float32) float32 {
 // LayerNorm centres groups of a row and divides them by their standard deviation.
 func (d *Device) LayerNorm(out, x, weight, bias compute.Tensor, eps float32, moments compute.Tensor) {
 	const op = "LayerNorm"
-	if !d.ok() || !d.fits(op, "x", x, x.Rows, x.Cols, compute.Float32) ||
-		!d.fits(op, "out", out, x.Rows, x.Cols, compute.Float32) ||
-		!d.fits(op, "weight", weight, 1, weight.Cols, compute.Float32, compute.BFloat16, compute.Float16) ||
-		bias.Given() && !d.fits(op, "bias", bias, 1, weight.Cols, compute.Float32, compute.BFloat16, compute.Float16) {
+	if !d.ok() || !d.fits(op, "x", x, x.Rows, x.Cols, float32Kind...) ||
+		!d.fits(op, "out", out, x.Rows, x.Cols, float32Kind...) ||
+		!d.fits(op, "weight", weight, 1, weight.Cols, floatKinds...) ||
+		bias.Given() && !d.fits(op, "bias", bias, 1, weight.Cols, floatKinds...) {
 		return
 	}
 	width := weight.Cols
@@ -63,7 +63,7 @@ func (d *Device) LayerNorm(out, x, weight, bias compute.Tensor, eps float32, mom
 		return
 	}
 	groups := x.Cols / width
-	if moments.Given() && !d.fits(op, "moments", moments, x.Rows, 2*groups, compute.Float32) {
+	if moments.Given() && !d.fits(op, "moments", moments, x.Rows, 2*groups, float32Kind...) {
 		return
 	}
 	w := make([]float32, width)

@@ -77,24 +77,30 @@ func (d *Device) checkProducts(x compute.Tensor, in compute.Kind, products []com
 		d.fail("MatMul: %v multiplied in %v: x must be float32, and is multiplied in float32 or bfloat16", x, in)
 		return false
 	}
+	if x.Cols == 0 {
+		d.fail("MatMul: %v has no columns", x)
+	}
+	if !d.ok() || !d.fits("MatMul", "x", x, x.Rows, x.Cols, float32Kind...) {
+		return false
+	}
 	for _, p := range products {
 		w := p.W
+		if !d.fits("MatMul", "out", p.Out, x.Rows, w.Rows, float32Kind...) ||
+			p.Bias.Given() && !d.fits("MatMul", "bias", p.Bias, 1, w.Rows, floatKinds...) {
+			return false
+		}
+		m, ok := w.Memory.(*packed)
 		switch {
-		case w.Cols != x.Cols || p.Out.Rows != x.Rows || p.Out.Cols != w.Rows || p.Out.Kind != compute.Float32:
-			d.fail("MatMul: %v times %v transposed does not fit %v", x, w, p.Out)
-		case p.Bias.Given() && (p.Bias.Rows != 1 || p.Bias.Cols != w.Rows || p.Bias.Kind == compute.NF4 || p.Bias.Kind == compute.Int32):
-			d.fail("MatMul: bias %v for %v (accumulate %v)", p.Bias, p.Out, p.Accumulate)
-		case w.Kind == compute.Int32:
-			d.fail("MatMul: %v is no weight", w)
+		case !ok:
+			d.fits("MatMul", "weight", w, w.Rows, x.Cols, weightKinds...)
+		case m.in != in || m.cols != x.Cols || w.Cols != x.Cols || w.Offset < 0 || w.Offset+w.Rows*w.Cols > m.rows*m.cols || m.units == nil:
+			d.fail("MatMul: %v of a weight [%d, %d] packed for %v, times %v in %v; was it released?", w, m.rows, m.cols, m.in, x, in)
 		}
-		if x.Cols == 0 {
-			d.fail("MatMul: %v has no columns", x)
-		}
-		if m, ok := w.Memory.(*packed); ok && (m.in != in || m.cols != w.Cols) {
-			d.fail("MatMul: weight [%d, %d] was packed to be multiplied in %v, not %v", m.rows, m.cols, m.in, in)
+		if !d.ok() {
+			return false
 		}
 	}
-	return d.ok()
+	return true
 }
 
 // prepare notes what the threads need to know.
@@ -228,7 +234,6 @@ func (p *product) multiplyPanels(worker int, t piece) {
 // multiplyDirectly computes a piece's outputs 16 at a time without packing the weight.
 func (p *product) multiplyDirectly(worker int, t piece, by *[5]direct, turn int) {
 	kernels, w, o := p.kernels, &p.weights[t.product], &p.outs[t.product]
-	size := int(w.kind.Bytes(1))
 	end := min(t.end*kernels.cols, w.rows)
 	col := t.panel * kernels.cols
 	for ; col+16 <= end; col += 16 {
@@ -245,7 +250,7 @@ func (p *product) multiplyDirectly(worker int, t piece, by *[5]direct, turn int)
 				r := directSize[min(t.hi-row, tall-in)]
 				c, start, startStride := o.at(p.lo+row, col, u == 0)
 				a := &p.packed[(row-in)*p.units+u*tall+in]
-				by[r](elements/turn, a, 4*tall, (*byte)(w.at(col, first)), size*w.stride, size*ahead, c, o.stride, start, startStride)
+				by[r](elements/turn, a, 4*tall, (*byte)(w.at(col, first)), w.bytes(w.stride), w.bytes(ahead), c, o.stride, start, startStride)
 				row += r
 			}
 		}

@@ -47,7 +47,6 @@ func packColumns512(k *productKernels, dst []uint32, w *weight, row, u, n, ahead
 	if w.kind == compute.NF4 {
 		return packColumnsNF4(k, dst, w, row, col, elements, ahead)
 	}
-	size := int(w.kind.Bytes(1))
 	pack, turn := columnsCopy, 16 // elements a turn
 	switch {
 	case k.round && w.kind != compute.BFloat16:
@@ -60,12 +59,16 @@ func packColumns512(k *productKernels, dst []uint32, w *weight, row, u, n, ahead
 		pack, turn = columnsHalfRound, 32
 	case w.kind == compute.Float16:
 		pack, turn = columnsHalf, 32
+	case w.kind == compute.Q8_0 && k.pairs:
+		pack, turn = columnsQ8Pairs, 32
+	case w.kind == compute.Q8_0:
+		pack, turn = columnsQ8, 32
 	case k.pairs:
 		pack, turn = columnsRound, 32
 	}
 	turns := elements / turn
 	if turns > 0 {
-		pack(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), size*w.stride, turns, size*ahead)
+		pack(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), w.bytes(w.stride), turns, w.bytes(ahead))
 	}
 	return turns * turn / k.column(1)
 }
@@ -102,11 +105,13 @@ func packColumns256(k *productKernels, dst []uint32, w *weight, row, u, n, ahead
 		pack, turn = columns8Widen, 16
 	case w.kind == compute.Float16:
 		pack = columns8Half
+	case w.kind == compute.Q8_0:
+		pack, turn = columns8Q8, compute.Q8Block
 	}
-	turns, size := n/turn, int(w.kind.Bytes(1))
+	turns := n / turn
 	if turns > 0 {
 		for i := 0; i < 16; i += 8 {
-			pack(&dst[i], 4*k.cols, (*byte)(w.at(row+i, u)), size*w.stride, turns, size*turn, size*ahead)
+			pack(&dst[i], 4*k.cols, (*byte)(w.at(row+i, u)), w.bytes(w.stride), turns, w.bytes(turn), w.bytes(ahead))
 		}
 	}
 	return turns * turn
@@ -129,6 +134,8 @@ var (
 	directPairs   = [5]direct{1: directPairs1, 2: directPairs2, 4: directPairs4}
 	directWiden   = [5]direct{1: directWiden1, 2: directWiden2, 4: directWiden4}
 	directHalf    = [5]direct{1: directHalf1, 2: directHalf2, 4: directHalf4}
+	directQ8      = [5]direct{1: directQ8x1, 2: directQ8x2, 4: directQ8x4}
+	directQ8Pairs = [5]direct{1: directQ8Pairs1, 2: directQ8Pairs2, 4: directQ8Pairs4}
 )
 
 // direct512 is productKernels.direct in AVX-512.
@@ -142,6 +149,10 @@ func direct512(k *productKernels, w *weight) (kernels *[5]direct, turn int) {
 		kernels, turn = &directWiden, 32
 	case w.kind == compute.Float16 && !k.pairs && !k.round:
 		kernels, turn = &directHalf, 32
+	case w.kind == compute.Q8_0 && k.pairs:
+		kernels, turn = &directQ8Pairs, 32
+	case w.kind == compute.Q8_0 && !k.round:
+		kernels, turn = &directQ8, 32
 	}
 	if turn == 0 || w.cols%turn != 0 {
 		return nil, 0

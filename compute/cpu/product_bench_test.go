@@ -26,6 +26,7 @@ func BenchmarkProduct(b *testing.B) {
 				{compute.BFloat16, compute.BFloat16, false}, {compute.BFloat16, compute.BFloat16, true},
 				{compute.BFloat16, compute.Float32, false}, {compute.Float16, compute.Float32, false},
 				{compute.NF4, compute.BFloat16, false}, {compute.NF4, compute.Float32, false},
+				{compute.Q8_0, compute.Float32, false}, {compute.Q8_0, compute.BFloat16, false},
 			} {
 				name := fmt.Sprintf("threads=%d/%dx%dx%d/%v-%v", threads, n, k, m, c.weights, c.in)
 				if c.pack {

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -47,6 +48,17 @@ func randomWeight(d *Device, r *rand.Rand, kind compute.Kind, rows, cols int) co
 		absmax := normals(r, (rows*cols+compute.NF4Block-1)/compute.NF4Block)
 		return d.LoadNF4(rows, cols, codes, absmax)
 	}
+	if kind == compute.Q8_0 {
+		blocks := make([]byte, kind.Bytes(rows*cols))
+		for i := range blocks {
+			blocks[i] = byte(r.Uint32())
+		}
+		for i := 0; i < len(blocks); i += compute.Q8BlockBytes {
+			scale := floatToF16(float32(r.NormFloat64() / 64))
+			blocks[i], blocks[i+1] = byte(scale), byte(scale>>8)
+		}
+		return d.Load(kind, rows, cols, blocks)
+	}
 	halves := make([]uint16, rows*cols)
 	for i, f := range normals(r, rows*cols) {
 		halves[i] = floatToBF16(f)
@@ -57,8 +69,6 @@ func randomWeight(d *Device, r *rand.Rand, kind compute.Kind, rows, cols int) co
 	return d.Load(kind, rows, cols, compute.Bytes(halves))
 }
 
-var weightKinds = []compute.Kind{compute.Float32, compute.BFloat16, compute.Float16, compute.NF4}
-
 // multiplied is the product of x and w as a device computes it, out of tensors with gaps between their rows.
 func multiplied(t *testing.T, d *Device, x []float32, cols int, w compute.Tensor, in compute.Kind) []float32 {
 	t.Helper()
@@ -68,6 +78,22 @@ func multiplied(t *testing.T, d *Device, x []float32, cols int, w compute.Tensor
 	out := d.New(compute.Float32, n, w.Rows+5).ColRange(1, w.Rows+1)
 	d.MatMul(padded.ColRange(2, cols+2), in, compute.Product{Out: out, W: w})
 	return download(t, d, out)
+}
+
+// TestQ8Moves uploads blocks into rows of a view and downloads them again.
+func TestQ8Moves(t *testing.T) {
+	d := openDevice(t, Best(), 1)
+	from := randomWeight(d, rand.New(rand.NewPCG(1, 5)), compute.Q8_0, 3, 64)
+	want := make([]byte, compute.Q8_0.Bytes(3*64))
+	if err := d.Download(want, from); err != nil {
+		t.Fatal(err)
+	}
+	to := d.New(compute.Q8_0, 5, 128).RowRange(1, 4).ColRange(32, 96)
+	d.Upload(to, want)
+	got := make([]byte, len(want))
+	if err := d.Download(got, to); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("blocks came back as others, %v", err)
+	}
 }
 
 func download(t *testing.T, d *Device, out compute.Tensor) []float32 {
@@ -88,6 +114,9 @@ func TestProductIsExact(t *testing.T) {
 		for _, size := range sizes {
 			n, k, m := size[0], size[1], size[2]
 			for _, kind := range weightKinds {
+				if kind == compute.Q8_0 {
+					k = roundUp(k, compute.Q8Block)
+				}
 				w := randomWeight(d, r, kind, m, k)
 				x := normals(r, n*k)
 				for _, in := range []compute.Kind{compute.Float32, compute.BFloat16} {
@@ -136,6 +165,9 @@ func TestProductBitsDependOnOperandsAlone(t *testing.T) {
 		for _, size := range [][3]int{{21, 1152, 133}, {9, 1030, 97}, {130, 700, 20}, {7, 1600, 70}} {
 			n, k, m := size[0], size[1], size[2]
 			for _, kind := range weightKinds {
+				if kind == compute.Q8_0 {
+					k = roundUp(k, compute.Q8Block)
+				}
 				w := randomWeight(one, r, kind, m, k)
 				x := normals(r, n*k)
 				for _, in := range []compute.Kind{compute.Float32, compute.BFloat16} {
@@ -236,6 +268,27 @@ func TestProductRefusesWhatDoesNotFit(t *testing.T) {
 		"packed for another kind": func(d *Device) {
 			d.MatMul(x(d), compute.Float32, compute.Product{Out: d.New(compute.Float32, 2, 3), W: d.Pack(d.New(compute.Float32, 3, 8), compute.BFloat16)})
 		},
+	}
+	q8 := func(d *Device, cols int) compute.Tensor { return d.New(compute.Q8_0, 3, cols) }
+	tests["columns that cut blocks"] = func(d *Device) {
+		d.MatMul(d.New(compute.Float32, 2, 32), compute.Float32, compute.Product{Out: d.New(compute.Float32, 2, 3), W: q8(d, 64).ColRange(16, 48)})
+	}
+	tests["half a block"] = func(d *Device) {
+		d.MatMul(d.New(compute.Float32, 2, 48), compute.Float32, compute.Product{Out: d.New(compute.Float32, 2, 3), W: q8(d, 64).ColRange(0, 48)})
+	}
+	tests["packing what cuts blocks"] = func(d *Device) { d.Pack(q8(d, 64).ColRange(16, 48), compute.Float32) }
+	tests["embedding what cuts blocks"] = func(d *Device) {
+		d.Embed(d.New(compute.Float32, 1, 32), q8(d, 64).ColRange(16, 48), d.New(compute.Int32, 1, 1), 1)
+	}
+	tests["rows of no whole blocks"] = func(d *Device) { q8(d, 40) }
+	tests["loading rows of no whole blocks"] = func(d *Device) { d.Load(compute.Q8_0, 2, 16, make([]byte, 34)) }
+	tests["a bias of blocks"] = func(d *Device) {
+		d.MatMul(x(d), compute.Float32, compute.Product{Out: d.New(compute.Float32, 2, 32), W: d.New(compute.Float32, 32, 8), Bias: d.New(compute.Q8_0, 1, 32)})
+	}
+	tests["a weight that was released"] = func(d *Device) {
+		w := d.New(compute.Float32, 3, 8)
+		d.Release(w.Memory)
+		d.MatMul(x(d), compute.Float32, compute.Product{Out: d.New(compute.Float32, 2, 3), W: w})
 	}
 	for name, f := range tests {
 		d := openDevice(t, Best(), 1)

@@ -114,6 +114,18 @@ func columnsRound(dst *uint32, dstStride int, src *byte, srcStride int, n int, a
 //go:noescape
 func columnsHalfRound(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int)
 
+// columnsQ8 widens blocks of Q8_0 to float32: 16 rows of a weight become 16 columns of a panel. Strides are in bytes; a turn of the n
+// reads as many bytes of each row as make 16 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columnsQ8(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int)
+
+// columnsQ8Pairs rounds blocks of Q8_0 to pairs of bfloat16: 16 rows of a weight become 16 columns of a panel. Strides are in bytes; a turn of the n
+// reads as many bytes of each row as make 16 vectors, and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columnsQ8Pairs(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int)
+
 // columnsNF4 decodes 16 rows of NF4 codes into columns of a panel, 128 elements a turn. scales holds two blocks of 64
 // elements a turn, of all rows; interleave takes two halves of a vector to its even and odd words.
 //
@@ -156,6 +168,16 @@ func directWiden1(n int, a *uint32, aStride int, src *byte, srcStride int, ahead
 //go:noescape
 func directHalf1(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
 
+// directQ8x1 adds one block of k to 1 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directQ8x1(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directQ8Pairs1 adds one block of k to 1 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directQ8Pairs1(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
 // direct2 adds one block of k to 2 × 16 outputs, of a weight that is not packed: see direct.
 //
 //go:noescape
@@ -176,6 +198,16 @@ func directWiden2(n int, a *uint32, aStride int, src *byte, srcStride int, ahead
 //go:noescape
 func directHalf2(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
 
+// directQ8x2 adds one block of k to 2 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directQ8x2(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directQ8Pairs2 adds one block of k to 2 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directQ8Pairs2(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
 // direct4 adds one block of k to 4 × 16 outputs, of a weight that is not packed: see direct.
 //
 //go:noescape
@@ -195,6 +227,16 @@ func directWiden4(n int, a *uint32, aStride int, src *byte, srcStride int, ahead
 //
 //go:noescape
 func directHalf4(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directQ8x4 adds one block of k to 4 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directQ8x4(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
+
+// directQ8Pairs4 adds one block of k to 4 × 16 outputs, of a weight that is not packed: see direct.
+//
+//go:noescape
+func directQ8Pairs4(n int, a *uint32, aStride int, src *byte, srcStride int, ahead int, c *float32, stride int, start *float32, startStride int)
 
 // tile1x16 adds one block of k to 1 × 16 outputs: see tile.
 //
@@ -227,22 +269,28 @@ func tile5x16(k int, a *uint32, b *uint32, c *float32, stride int, start *float3
 func tile6x16(k int, a *uint32, b *uint32, c *float32, stride int, start *float32, startStride int, mask uint64, shift int)
 
 // columns8Copy copies float32 as it is: 8 rows of a weight become 8 columns of a panel. Strides are in bytes; a turn of the n reads
-// size bytes of each row, which make 8 vectors, and fetches those that lie ahead bytes further.
+// size bytes of each row and fetches those that lie ahead bytes further.
 //
 //go:noescape
 func columns8Copy(dst *uint32, dstStride int, src *byte, srcStride int, n int, size int, ahead int)
 
 // columns8Half widens float16 to float32: 8 rows of a weight become 8 columns of a panel. Strides are in bytes; a turn of the n reads
-// size bytes of each row, which make 8 vectors, and fetches those that lie ahead bytes further.
+// size bytes of each row and fetches those that lie ahead bytes further.
 //
 //go:noescape
 func columns8Half(dst *uint32, dstStride int, src *byte, srcStride int, n int, size int, ahead int)
 
 // columns8Widen widens bfloat16 to float32: 8 rows of a weight become 8 columns of a panel. Strides are in bytes; a turn of the n reads
-// size bytes of each row, which make 8 vectors, and fetches those that lie ahead bytes further.
+// size bytes of each row and fetches those that lie ahead bytes further.
 //
 //go:noescape
 func columns8Widen(dst *uint32, dstStride int, src *byte, srcStride int, n int, size int, ahead int)
+
+// columns8Q8 widens blocks of Q8_0 to float32: 8 rows of a weight become 8 columns of a panel. Strides are in bytes; a turn of the n reads
+// size bytes of each row and fetches those that lie ahead bytes further.
+//
+//go:noescape
+func columns8Q8(dst *uint32, dstStride int, src *byte, srcStride int, n int, size int, ahead int)
 
 // rows6 lays 6 rows of x side by side, 8 units a turn, and writes over the 2 dwords that follow the last. stride is
 // in bytes.

@@ -4,9 +4,9 @@ import "shallow/compute"
 
 // RoPE turns pairs of channels by the angles of their row's position.
 func (d *Device) RoPE(x, cos, sin, rows compute.Tensor, headSize int, pairs compute.Pairs) {
-	if !d.ok() || !d.fits("RoPE", "x", x, x.Rows, x.Cols, compute.Float32) ||
-		!d.fits("RoPE", "cos", cos, cos.Rows, cos.Cols, compute.Float32) ||
-		!d.fits("RoPE", "sin", sin, cos.Rows, cos.Cols, compute.Float32) {
+	if !d.ok() || !d.fits("RoPE", "x", x, x.Rows, x.Cols, float32Kind...) ||
+		!d.fits("RoPE", "cos", cos, cos.Rows, cos.Cols, float32Kind...) ||
+		!d.fits("RoPE", "sin", sin, cos.Rows, cos.Cols, float32Kind...) {
 		return
 	}
 	if headSize <= 0 || x.Cols%headSize != 0 || 2*cos.Cols > headSize {

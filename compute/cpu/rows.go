@@ -72,6 +72,13 @@ func (d *Device) eachRows(rows, cols int, body func(lo, hi int)) {
 	d.pool.run((rows+n-1)/n, func(_, i int) { body(i*n, min(rows, (i+1)*n)) })
 }
 
+// The kinds that numbers come in.
+var (
+	float32Kind = []compute.Kind{compute.Float32}
+	floatKinds  = []compute.Kind{compute.Float32, compute.BFloat16, compute.Float16}
+	weightKinds = []compute.Kind{compute.Float32, compute.BFloat16, compute.Float16, compute.NF4, compute.Q8_0}
+)
+
 // fits reports whether t is rows × cols elements of one of the kinds and lies inside its memory; it fails if not.
 func (d *Device) fits(op, name string, t compute.Tensor, rows, cols int, kinds ...compute.Kind) bool {
 	end := t.Offset + (rows-1)*t.Stride + cols // of the last row
@@ -82,6 +89,8 @@ func (d *Device) fits(op, name string, t compute.Tensor, rows, cols int, kinds .
 		d.fail("%s: %s is %v, want one of %v", op, name, t, kinds)
 	case t.Rows != rows || t.Cols != cols:
 		d.fail("%s: %s is %v, want [%d, %d]", op, name, t, rows, cols)
+	case t.Kind == compute.Q8_0 && (t.Offset|t.Stride|cols)%compute.Q8Block != 0:
+		d.fail("%s: %s (%v at %d, stride %d) cuts blocks of %d", op, name, t, t.Offset, t.Stride, compute.Q8Block)
 	case rows > 0 && cols > 0 && (t.Offset < 0 || t.Stride < 0 || elements(t.Kind, end) > len(m.data)):
 		d.fail("%s: %s (%v at %d, stride %d) ends past its memory; was it released?", op, name, t, t.Offset, t.Stride)
 	case t.Kind == compute.NF4 && end > len(m.absmax)*compute.NF4Block:
@@ -129,7 +138,8 @@ func (d *Device) widenRow(dst []float32, t compute.Tensor, i int) {
 		d.rows.widenBF16(dst, halfRow(t, i))
 	case compute.Float16:
 		d.rows.widenF16(dst, halfRow(t, i))
-	case compute.NF4:
-		widenNF4(dst, t.Memory.(*memory), t.Offset+i*t.Stride)
+	default:
+		w := weightOf(t)
+		w.decode(dst[:t.Cols], i, 0)
 	}
 }

@@ -4,7 +4,7 @@ import "shallow/compute"
 
 // Add is x += scale · y.
 func (d *Device) Add(x, y compute.Tensor, scale float32) {
-	if !d.ok() || !d.fits("Add", "x", x, x.Rows, x.Cols, compute.Float32) || !d.fits("Add", "y", y, x.Rows, x.Cols, compute.Float32) {
+	if !d.ok() || !d.fits("Add", "x", x, x.Rows, x.Cols, float32Kind...) || !d.fits("Add", "y", y, x.Rows, x.Cols, float32Kind...) {
 		return
 	}
 	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
@@ -16,7 +16,7 @@ func (d *Device) Add(x, y compute.Tensor, scale float32) {
 
 // Scale is x *= by.
 func (d *Device) Scale(x compute.Tensor, by float32) {
-	if !d.ok() || !d.fits("Scale", "x", x, x.Rows, x.Cols, compute.Float32) {
+	if !d.ok() || !d.fits("Scale", "x", x, x.Rows, x.Cols, float32Kind...) {
 		return
 	}
 	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
@@ -28,8 +28,8 @@ func (d *Device) Scale(x compute.Tensor, by float32) {
 
 // ScaleRows multiplies each row by its own number.
 func (d *Device) ScaleRows(x, scale, rows compute.Tensor) {
-	if !d.ok() || !d.fits("ScaleRows", "x", x, x.Rows, x.Cols, compute.Float32) ||
-		!d.fits("ScaleRows", "scale", scale, scale.Rows, 1, compute.Float32) {
+	if !d.ok() || !d.fits("ScaleRows", "x", x, x.Rows, x.Cols, float32Kind...) ||
+		!d.fits("ScaleRows", "scale", scale, scale.Rows, 1, float32Kind...) {
 		return
 	}
 	var at []int32
@@ -55,7 +55,7 @@ func (d *Device) ScaleRows(x, scale, rows compute.Tensor) {
 
 // SoftCap is x = limit · tanh(x / limit).
 func (d *Device) SoftCap(x compute.Tensor, limit float32) {
-	if !d.ok() || !d.fits("SoftCap", "x", x, x.Rows, x.Cols, compute.Float32) {
+	if !d.ok() || !d.fits("SoftCap", "x", x, x.Rows, x.Cols, float32Kind...) {
 		return
 	}
 	if !(limit > 0) {

@@ -17,9 +17,16 @@ func avx2() {
 	for r := 1; r <= 6; r++ {
 		tile16(fmt.Sprintf("tile%dx16", r), r, bits)
 	}
-	columns8("columns8Copy", "copies float32 as it is", false, func(src Mem, i int) { VMOVUPS(src, ymm[i]) })
-	columns8("columns8Half", "widens float16 to float32", false, func(src Mem, i int) { VCVTPH2PS(src, ymm[i]) })
-	columns8("columns8Widen", "widens bfloat16 to float32", true, func(src Mem, i int) { VMOVUPS(src, ymm[i]) })
+	columns8("columns8Copy", "copies float32 as it is", 1, false, func(src Mem, i, _ int) { VMOVUPS(src, ymm[i]) })
+	columns8("columns8Half", "widens float16 to float32", 1, false, func(src Mem, i, _ int) { VCVTPH2PS(src, ymm[i]) })
+	columns8("columns8Widen", "widens bfloat16 to float32", 1, true, func(src Mem, i, _ int) { VMOVUPS(src, ymm[i]) })
+	columns8("columns8Q8", "widens blocks of Q8_0 to float32", 4, false, func(src Mem, i, part int) {
+		VPBROADCASTW(src, reg.X15)
+		VCVTPH2PS(reg.X15, ymm[15])
+		VPMOVSXBD(src.Offset(2+8*part), ymm[i])
+		VCVTDQ2PS(ymm[i], ymm[i])
+		VMULPS(ymm[15], ymm[i], ymm[i])
+	})
 	rows6()
 	peak256()
 }
@@ -92,36 +99,40 @@ func tile16(name string, rows int, bits Mem) {
 	RET()
 }
 
-// columns8 is columns for 8 rows, 8 dwords a turn.
-func columns8(name, does string, widen bool, load func(src Mem, i int)) {
+// columns8 is columns for 8 rows, 8 dwords a part of a turn.
+func columns8(name, does string, parts int, widen bool, load func(src Mem, i, part int)) {
 	TEXT(name, NOSPLIT, "func(dst *uint32, dstStride int, src *byte, srcStride, n, size, ahead int)")
 	Pragma("noescape")
 	Doc(name+" "+does+": 8 rows of a weight become 8 columns of a panel. Strides are in bytes; a turn of the n reads",
-		"size bytes of each row, which make 8 vectors, and fetches those that lie ahead bytes further.")
+		"size bytes of each row and fetches those that lie ahead bytes further.")
 	dst, dstStride := Load(Param("dst"), GP64()), Load(Param("dstStride"), GP64())
 	src, srcStride := Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
 	n, size, ahead := Load(Param("n"), GP64()), Load(Param("size"), GP64()), Load(Param("ahead"), GP64())
 	row := GP64()
 	Label("loop")
-	MOVQ(src, row)
-	for i := range 8 {
-		load(Mem{Base: row}, i)
-		PREFETCHT1(Mem{Base: row, Index: ahead, Scale: 1})
-		if i < 7 {
-			ADDQ(srcStride, row)
+	for part := range parts {
+		MOVQ(src, row)
+		for i := range 8 {
+			load(Mem{Base: row}, i, part)
+			if part == 0 {
+				PREFETCHT1(Mem{Base: row, Index: ahead, Scale: 1})
+			}
+			if i < 7 {
+				ADDQ(srcStride, row)
+			}
 		}
-	}
-	for _, column := range transpose8(ymm[:8], ymm[8:]) {
-		if widen {
-			VPSLLD(U8(16), column, ymm[14])
-			VPSRLD(U8(16), column, ymm[15])
-			VPSLLD(U8(16), ymm[15], ymm[15])
-			VMOVUPS(ymm[14], Mem{Base: dst})
+		for _, column := range transpose8(ymm[:8], ymm[8:]) {
+			if widen {
+				VPSLLD(U8(16), column, ymm[14])
+				VPSRLD(U8(16), column, ymm[15])
+				VPSLLD(U8(16), ymm[15], ymm[15])
+				VMOVUPS(ymm[14], Mem{Base: dst})
+				ADDQ(dstStride, dst)
+				column = ymm[15]
+			}
+			VMOVUPS(column, Mem{Base: dst})
 			ADDQ(dstStride, dst)
-			column = ymm[15]
 		}
-		VMOVUPS(column, Mem{Base: dst})
-		ADDQ(dstStride, dst)
 	}
 	ADDQ(size, src)
 	DECQ(n)

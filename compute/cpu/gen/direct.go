@@ -12,15 +12,17 @@ import (
 // registers and multiplied at once.
 func direct() {
 	for _, rows := range []int{1, 2, 4} {
-		directRows(fmt.Sprintf("direct%d", rows), rows, copied, false)
-		directRows(fmt.Sprintf("directPairs%d", rows), rows, copied, true)
-		directRows(fmt.Sprintf("directWiden%d", rows), rows, widened, false)
-		directRows(fmt.Sprintf("directHalf%d", rows), rows, halvesWidened, false)
+		directRows(fmt.Sprintf("direct%d", rows), rows, false, copied)
+		directRows(fmt.Sprintf("directPairs%d", rows), rows, true, copied)
+		directRows(fmt.Sprintf("directWiden%d", rows), rows, false, widened)
+		directRows(fmt.Sprintf("directHalf%d", rows), rows, false, halvesWidened)
+		directRows(fmt.Sprintf("directQ8x%d", rows), rows, false, scaledLow, scaledHigh)
+		directRows(fmt.Sprintf("directQ8Pairs%d", rows), rows, true, scaledRounded)
 	}
 }
 
-// directRows adds one block of k to rows × 16 outputs, in n turns of 16 vectors of the weight.
-func directRows(name string, rows int, f form, pairs bool) {
+// directRows adds one block of k to rows × 16 outputs, in n turns of 16 vectors of the weight for each of some forms.
+func directRows(name string, rows int, pairs bool, forms ...form) {
 	TEXT(name, NOSPLIT, "func(n int, a *uint32, aStride int, src *byte, srcStride, ahead int, c *float32, stride int, start *float32, startStride int)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s adds one block of k to %d × 16 outputs, of a weight that is not packed: see direct.", name, rows))
@@ -31,28 +33,29 @@ func directRows(name string, rows int, f form, pairs bool) {
 		VPXORD(zmm[sum+i], zmm[sum+i], zmm[sum+i])
 	}
 	Label("loop")
-	loadRows(src, srcStride, ahead, f)
-	columns := transposeInPlace(zmm[:16], zmm[16:20])
-	for _, column := range columns {
-		units := []int{number(column)}
-		if f.store != nil {
-			units = []int{16, 17}
-			f.store(column)
-		}
-		for _, u := range units {
-			for i := range rows {
-				x := broadcast + i
-				VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, zmm[x])
-				if pairs {
-					dotBFloat16(x, u, sum+i)
-				} else {
-					VFMADD231PS(zmm[x], zmm[u], zmm[sum+i])
-				}
+	for part, f := range forms {
+		loadRows(src, srcStride, ahead, f, part == 0)
+		for _, column := range transposeInPlace(zmm[:16], zmm[16:20]) {
+			units := []int{number(column)}
+			if f.store != nil {
+				units = []int{16, 17}
+				f.store(column)
 			}
-			ADDQ(aStride, a)
+			for _, u := range units {
+				for i := range rows {
+					x := broadcast + i
+					VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, zmm[x])
+					if pairs {
+						dotBFloat16(x, u, sum+i)
+					} else {
+						VFMADD231PS(zmm[x], zmm[u], zmm[sum+i])
+					}
+				}
+				ADDQ(aStride, a)
+			}
 		}
 	}
-	ADDQ(I32(f.bytes), src)
+	ADDQ(I32(forms[0].bytes), src)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 

@@ -13,6 +13,8 @@ func packing() {
 	columns("columnsHalf", "widens float16 to float32", halvesWidened)
 	columns("columnsRound", "rounds float32 to pairs of bfloat16", rounded)
 	columns("columnsHalfRound", "rounds float16 to pairs of bfloat16", halvesRounded)
+	columns("columnsQ8", "widens blocks of Q8_0 to float32", scaledLow, scaledHigh)
+	columns("columnsQ8Pairs", "rounds blocks of Q8_0 to pairs of bfloat16", scaledRounded)
 	columnsNF4("columnsNF4", false)
 	columnsNF4("columnsNF4Pairs", true)
 	rows8("rows8", false)
@@ -59,14 +61,34 @@ var (
 			VCVTPH2PS(src.Offset(32), zmm[17])
 			roundBFloat16(16, 17, i)
 		}, nil}
+	scaledLow     = form{34, func(src Mem, i int) { scaled(src, 0, i) }, nil}
+	scaledHigh    = form{34, func(src Mem, i int) { scaled(src, 1, i) }, nil}
+	scaledRounded = form{34,
+		func(src Mem, i int) {
+			scaled(src, 0, 16)
+			scaled(src, 1, 17)
+			roundBFloat16(16, 17, i)
+		}, nil}
 )
 
-// loadRows loads 16 rows from src on, stride bytes apart, and fetches what lies ahead bytes further.
-func loadRows(src, stride, ahead reg.Register, f form) {
+// scaled widens half of a block of Q8_0 to float32: a float16 and 32 int8, whose products are exact.
+func scaled(src Mem, half, dst int) {
+	const scale = 19
+	VPBROADCASTW(src, reg.Y19)
+	VCVTPH2PS(reg.Y19, zmm[scale])
+	VPMOVSXBD(src.Offset(2+16*half), zmm[dst])
+	VCVTDQ2PS(zmm[dst], zmm[dst])
+	VMULPS(zmm[scale], zmm[dst], zmm[dst])
+}
+
+// loadRows loads 16 rows from src on, stride bytes apart, and fetches what lies ahead bytes further, if fetch.
+func loadRows(src, stride, ahead reg.Register, f form, fetch bool) {
 	stride3, row, next := GP64(), GP64(), GP64()
 	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, stride3)
 	MOVQ(src, row)
-	LEAQ(Mem{Base: src, Index: ahead, Scale: 1}, next)
+	if fetch {
+		LEAQ(Mem{Base: src, Index: ahead, Scale: 1}, next)
+	}
 	for i := 0; i < 16; i += 4 {
 		at := func(base reg.Register) []Mem {
 			return []Mem{{Base: base}, {Base: base, Index: stride, Scale: 1}, {Base: base, Index: stride, Scale: 2}, {Base: base, Index: stride3, Scale: 1}}
@@ -74,20 +96,25 @@ func loadRows(src, stride, ahead reg.Register, f form) {
 		for j, m := range at(row) {
 			f.load(m, i+j)
 		}
+		if i < 12 {
+			LEAQ(Mem{Base: row, Index: stride, Scale: 4}, row)
+		}
+		if !fetch {
+			continue
+		}
 		for _, m := range at(next) {
 			for b := 0; b < f.bytes; b += 64 {
 				PREFETCHT1(m.Offset(b))
 			}
 		}
 		if i < 12 {
-			LEAQ(Mem{Base: row, Index: stride, Scale: 4}, row)
 			LEAQ(Mem{Base: next, Index: stride, Scale: 4}, next)
 		}
 	}
 }
 
-// columns writes dst[k][i] = src[i][k] for 16 rows i, in n turns of 16 vectors a turn.
-func columns(name, does string, f form) {
+// columns writes dst[k][i] = src[i][k] for 16 rows i, in n turns of 16 vectors a turn for each of some forms.
+func columns(name, does string, forms ...form) {
 	TEXT(name, NOSPLIT, "func(dst *uint32, dstStride int, src *byte, srcStride, n, ahead int)")
 	Pragma("noescape")
 	Doc(name+" "+does+": 16 rows of a weight become 16 columns of a panel. Strides are in bytes; a turn of the n",
@@ -96,20 +123,22 @@ func columns(name, does string, f form) {
 	src, srcStride := Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
 	n, ahead := Load(Param("n"), GP64()), Load(Param("ahead"), GP64())
 	Label("loop")
-	loadRows(src, srcStride, ahead, f)
-	transpose16(zmm[:16], zmm[16:])
-	for i := range 16 {
-		if f.store == nil {
-			VMOVDQU32(zmm[i], Mem{Base: dst})
-			ADDQ(dstStride, dst)
-			continue
-		}
-		for j := range f.store(zmm[i]) {
-			VMOVDQU32(zmm[16+j], Mem{Base: dst})
-			ADDQ(dstStride, dst)
+	for part, f := range forms {
+		loadRows(src, srcStride, ahead, f, part == 0)
+		transpose16(zmm[:16], zmm[16:])
+		for i := range 16 {
+			if f.store == nil {
+				VMOVDQU32(zmm[i], Mem{Base: dst})
+				ADDQ(dstStride, dst)
+				continue
+			}
+			for j := range f.store(zmm[i]) {
+				VMOVDQU32(zmm[16+j], Mem{Base: dst})
+				ADDQ(dstStride, dst)
+			}
 		}
 	}
-	ADDQ(I32(f.bytes), src)
+	ADDQ(I32(forms[0].bytes), src)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()
@@ -127,7 +156,7 @@ func columnsNF4(name string, pairs bool) {
 	n, ahead := Load(Param("n"), GP64()), Load(Param("ahead"), GP64())
 	scales, codes, interleave := Load(Param("scales"), GP64()), Load(Param("codes"), GP64()), Load(Param("interleave"), GP64())
 	Label("loop")
-	loadRows(src, srcStride, ahead, copied)
+	loadRows(src, srcStride, ahead, copied, true)
 	transpose16(zmm[:16], zmm[16:])
 	const values, shifted, both, first, order, table = 16, 18, 20, 28, 30, 31
 	VMOVUPS(Mem{Base: codes}, zmm[table])

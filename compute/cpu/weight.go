@@ -1,0 +1,102 @@
+package cpu
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"shallow/compute"
+)
+
+// weight is a weight tensor as the packing reads it.
+type weight struct {
+	kind           compute.Kind
+	memory         *memory
+	packed         *packed
+	offset, stride int // in elements
+	rows, cols     int
+	first          int // row of the packed weight where this view of it begins
+}
+
+func weightOf(t compute.Tensor) weight {
+	w := weight{kind: t.Kind, offset: t.Offset, stride: t.Stride, rows: t.Rows, cols: t.Cols}
+	switch m := t.Memory.(type) {
+	case *packed:
+		w.packed, w.first = m, t.Offset/max(t.Stride, 1)
+	case *memory:
+		w.memory = m
+	}
+	return w
+}
+
+// panel is where unit u of a packed weight's panel lies, or nil.
+func (w *weight) panel(panel, u, cols, units int) *uint32 {
+	if w.packed == nil {
+		return nil
+	}
+	return &w.packed.units[(panel*units+u)*cols]
+}
+
+// bytes is how far apart elements are that are n apart; of NF4 their codes. n is a multiple of a block.
+func (w *weight) bytes(n int) int {
+	switch w.kind {
+	case compute.NF4:
+		return n / 2
+	case compute.Q8_0:
+		return n / compute.Q8Block * compute.Q8BlockBytes
+	}
+	return n * int(w.kind.Bytes(1))
+}
+
+// at is where element (row, col) lies; of NF4, the byte that holds its code; of Q8_0, its block.
+func (w *weight) at(row, col int) unsafe.Pointer {
+	return unsafe.Pointer(&w.memory.data[w.bytes(w.offset+row*w.stride+col)])
+}
+
+// decode reads len(dst) elements of a row, from column col on.
+func (w *weight) decode(dst []float32, row, col int) {
+	i := w.offset + row*w.stride + col
+	switch w.kind {
+	case compute.Float32:
+		copy(dst, asSlice[float32](w.memory.data)[i:])
+	case compute.BFloat16:
+		widenBF16Generic(dst, asSlice[uint16](w.memory.data)[i:][:len(dst)])
+	case compute.Float16:
+		widenF16Generic(dst, asSlice[uint16](w.memory.data)[i:][:len(dst)])
+	case compute.NF4:
+		widenNF4(dst, w.memory, i)
+	case compute.Q8_0:
+		widenQ8(dst, w.memory.data, i)
+	}
+}
+
+// nf4Codes are the quantiles of the normal distribution that NF4's codes stand for.
+// Source: Dettmers et al., 2023, appendix E.
+var nf4Codes = [16]float32{
+	-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+	-0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0,
+	0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+	0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+}
+
+// widenNF4 writes the elements of m from place at on.
+func widenNF4(dst []float32, m *memory, at int) {
+	for j := range dst {
+		e := at + j
+		code := m.data[e/2] >> (4 * (1 - e%2)) & 15
+		dst[j] = nf4Codes[code] * m.absmax[e/compute.NF4Block]
+	}
+}
+
+// widenQ8 writes the elements of blocks from place at on. A float16 times an int8 has 19 bits at most: float32 holds it.
+func widenQ8(dst []float32, blocks []byte, at int) {
+	for len(dst) > 0 {
+		block := blocks[at/compute.Q8Block*compute.Q8BlockBytes:][:compute.Q8BlockBytes]
+		scale := f16ToFloat(binary.LittleEndian.Uint16(block))
+		codes := block[2+at%compute.Q8Block:]
+		codes = codes[:min(len(codes), len(dst))]
+		for j, c := range codes {
+			dst[j] = scale * float32(int8(c))
+		}
+		dst, at = dst[len(codes):], at+len(codes)
+	}
+}
