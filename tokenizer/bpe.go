@@ -9,15 +9,17 @@ import (
 // bpe is byte-pair encoding: a piece becomes its characters (or bytes), and of all neighbours that have a merge the
 // one of the lowest rank, the leftmost of equal ones, is joined until none is left.
 type bpe struct {
-	vocab    vocabulary
-	ranks    pairTable // (left, right) to rank
-	products []uint32  // rank to the id of the joined piece
+	vocab   vocabulary
+	symbols map[string]uint32   // what a piece is made of and can become: the pieces, and characters without one
+	merges  pairTable           // (left, right) to the rank and the joined symbol
+	expand  map[uint32][]uint32 // symbols that are no ids of the model, to those that stand for them
 
 	byteLevel    bool       // pieces are raw bytes, else runes
 	units        [256]int32 // byteLevel: the id of each byte; else of each ASCII rune; -1 where there is none
 	unknown      int32      // the id of unk_token, or -1
-	fuseUnknown  bool
-	fallback     bool // a character without a piece becomes its bytes
+	fuseUnknown  bool       // unknown characters in a row are one unknown piece
+	fuseAll      bool       // the same, on the finished ids
+	fallback     bool       // a character without a piece becomes its bytes
 	bytes        [256]int32
 	ignoreMerges bool              // a piece of the vocabulary is taken whole
 	whole        map[string]uint32 // what ignoreMerges looks in
@@ -44,7 +46,7 @@ func newBPE(f modelFile, byteLevel bool) (*bpe, error) {
 	}
 	m := &bpe{
 		vocab: vocab, byteLevel: byteLevel, unknown: -1, fuseUnknown: f.FuseUnk,
-		fallback: f.ByteFallback, bytes: vocab.byteIDs(), ignoreMerges: f.IgnoreMerges,
+		fallback: f.ByteFallback, bytes: vocab.byteIDs(), ignoreMerges: f.IgnoreMerges, symbols: vocab.ids,
 	}
 	if f.UnkToken != nil {
 		id, ok := vocab.ids[*f.UnkToken]
@@ -73,33 +75,35 @@ func (m *bpe) setUnits() {
 		if m.byteLevel {
 			unit = string(alphabet[b])
 		}
-		if id, ok := m.vocab.ids[unit]; ok && (m.byteLevel || b < utf8.RuneSelf) {
+		if id, ok := m.symbols[unit]; ok && (m.byteLevel || b < utf8.RuneSelf) {
 			m.units[b] = int32(id)
 		}
 	}
 }
 
 func (m *bpe) setMerges(f mergeFile) error {
-	m.ranks = newPairTable(len(f.left))
-	m.products = make([]uint32, len(f.left))
+	m.merges = newPairTable(len(f.left))
 	var joined []byte
-	for rank, left := range f.left {
-		right := f.right[rank]
-		a, ok := m.vocab.ids[left]
+	for i, left := range f.left {
+		right := f.right[i]
+		a, ok := m.symbols[left]
 		if !ok {
-			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", rank, left, right, left)
+			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", i, left, right, left)
 		}
-		b, ok := m.vocab.ids[right]
+		b, ok := m.symbols[right]
 		if !ok {
-			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", rank, left, right, right)
+			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", i, left, right, right)
 		}
 		joined = append(append(joined[:0], left...), right...)
-		c, ok := m.vocab.ids[string(joined)]
+		c, ok := m.symbols[string(joined)]
 		if !ok {
-			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", rank, left, right, joined)
+			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", i, left, right, joined)
 		}
-		m.ranks.set(a, b, uint32(rank)) // of equal merges the last counts, as in the reference
-		m.products[rank] = c
+		rank := uint32(i)
+		if f.ranks != nil {
+			rank = f.ranks[i]
+		}
+		m.merges.setBoth(a, b, rank, c) // of equal merges the last counts, as in the reference
 	}
 	return nil
 }
@@ -125,6 +129,9 @@ func (m *bpe) encode(e *encoder, piece string) error {
 		m.word(e, piece)
 		return nil
 	}
+	if m.fuseAll {
+		defer func(first int) { e.ids = append(e.ids[:first], m.fuse(e.ids[first:])...) }(len(e.ids))
+	}
 	if m.ignoreMerges {
 		if id, ok := m.whole[piece]; ok {
 			e.ids = append(e.ids, int(id))
@@ -147,10 +154,21 @@ func (m *bpe) encode(e *encoder, piece string) error {
 	return nil
 }
 
+// fuse leaves one unknown piece of several in a row.
+func (m *bpe) fuse(ids []int) []int {
+	kept := ids[:0]
+	for i, id := range ids {
+		if i == 0 || id != int(m.unknown) || ids[i-1] != id {
+			kept = append(kept, id)
+		}
+	}
+	return kept
+}
+
 // word appends the ids of a piece that merges can cross, through the cache.
 func (m *bpe) word(e *encoder, word string) {
 	if len(word) == 1 {
-		if id := m.units[word[0]]; id >= 0 {
+		if id := m.units[word[0]]; id >= 0 && m.expand == nil {
 			e.ids = append(e.ids, int(id))
 			return
 		}
@@ -164,8 +182,9 @@ func (m *bpe) word(e *encoder, word string) {
 				return
 			}
 		}
-		m.symbols(e, word)
+		m.split(e, word)
 		m.merge(e)
+		m.replace(e)
 		e.keep(slot, word)
 		return
 	}
@@ -174,8 +193,8 @@ func (m *bpe) word(e *encoder, word string) {
 	}
 }
 
-// symbols sets e.symbols to the ids of the characters or bytes of word.
-func (m *bpe) symbols(e *encoder, word string) {
+// split sets e.symbols to the characters or bytes of word.
+func (m *bpe) split(e *encoder, word string) {
 	e.symbols = e.symbols[:0]
 	pending := false // an unknown character waits for another that it is fused with
 	flush := func() {
@@ -200,13 +219,35 @@ func (m *bpe) symbols(e *encoder, word string) {
 	flush()
 }
 
+// replace puts ids of the model in place of symbols that are none.
+func (m *bpe) replace(e *encoder) {
+	if m.expand == nil {
+		return
+	}
+	var out []uint32
+	for i, symbol := range e.symbols {
+		ids, ok := m.expand[symbol]
+		if ok && out == nil {
+			out = append(out, e.symbols[:i]...)
+		}
+		if ok {
+			out = append(out, ids...)
+		} else if out != nil {
+			out = append(out, symbol)
+		}
+	}
+	if out != nil {
+		e.symbols = append(e.symbols[:0], out...)
+	}
+}
+
 // unit is the id, or -1, and the length of the first character or byte of s.
 func (m *bpe) unit(s string) (id int32, n int) {
 	if m.byteLevel || s[0] < utf8.RuneSelf {
 		return m.units[s[0]], 1
 	}
 	_, n = utf8.DecodeRuneInString(s)
-	if id, ok := m.vocab.ids[s[:n]]; ok {
+	if id, ok := m.symbols[s[:n]]; ok {
 		return int32(id), n
 	}
 	return -1, n
@@ -267,7 +308,7 @@ func newSeams(m *bpe, f mergeFile) (s seams) {
 
 // standsForOther says whether a piece's text is not the text that it covers.
 func (m *bpe) standsForOther(piece string) bool {
-	id := int32(m.vocab.ids[piece])
+	id := int32(m.symbols[piece])
 	return id == m.unknown || m.fallback && len(piece) == 6 && strings.HasPrefix(piece, "<0x") && m.isByte(id)
 }
 

@@ -100,6 +100,7 @@ func (v *vocabFile) readList(s *scanner) error {
 // mergeFile is the list of merges by rank, each ["left", "right"] or, in older files, "left right".
 type mergeFile struct {
 	left, right []string
+	ranks       []uint32 // the rank of each, where it is not its place; merges may share one
 }
 
 // UnmarshalJSON reads either form.
@@ -128,11 +129,7 @@ func readMerge(s *scanner) (left, right string, err error) {
 		if err != nil {
 			return "", "", err
 		}
-		left, right, ok := strings.Cut(both, " ")
-		if !ok || strings.Contains(right, " ") {
-			return "", "", fmt.Errorf("%q is not two pieces with one blank between them", both)
-		}
-		return left, right, nil
+		return cutMerge(both)
 	}
 	if err := s.enter('['); err != nil {
 		return "", "", err
@@ -145,6 +142,14 @@ func readMerge(s *scanner) (left, right string, err error) {
 	}
 	if !s.leave(']') {
 		return "", "", fmt.Errorf("%q, %q and more: a merge has two pieces", left, right)
+	}
+	return left, right, nil
+}
+
+func cutMerge(both string) (left, right string, err error) {
+	left, right, ok := strings.Cut(both, " ")
+	if !ok || strings.Contains(right, " ") {
+		return "", "", fmt.Errorf("%q is not two pieces with one blank between them", both)
 	}
 	return left, right, nil
 }

@@ -129,7 +129,7 @@ func TestPlainForm(t *testing.T) {
 		}
 	}
 	marks := strings.Repeat("\u0301", 40)
-	got, err := unicodeForm("NFC")("e"+marks, 1000)
+	got, err := unicodeForm("NFC")("e"+marks, true, 1000)
 	if want := "é" + marks[2:]; err != nil || got != want {
 		t.Errorf("40 marks: %+q, %v; want %+q", got, err, want)
 	}

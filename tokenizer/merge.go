@@ -17,7 +17,7 @@ func (m *bpe) merge(e *encoder) {
 }
 
 func (m *bpe) rank(left, right uint32) uint32 {
-	if rank, ok := m.ranks.get(left, right); ok {
+	if rank, ok := m.merges.get(left, right); ok {
 		return rank
 	}
 	return noRank
@@ -42,7 +42,7 @@ func (m *bpe) mergeShort(e *encoder) {
 		if best == noRank {
 			break
 		}
-		symbols[at] = m.products[best]
+		symbols[at] = m.merges.also(symbols[at], symbols[at+1])
 		copy(symbols[at+1:], symbols[at+2:n])
 		copy(ranks[at:], ranks[at+1:n-1])
 		n--
@@ -88,7 +88,7 @@ func (m *bpe) mergeLong(e *encoder) {
 		if right < 0 || right == gone || m.rank(symbols[at], symbols[right]) != rank {
 			continue
 		}
-		symbols[at] = m.products[rank]
+		symbols[at] = m.merges.also(symbols[at], symbols[right])
 		next := links[right].after
 		links[at].after = next
 		links[right].after = gone

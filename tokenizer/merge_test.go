@@ -20,7 +20,7 @@ func (m *bpe) mergePlain(symbols []uint32) []uint32 {
 		if at < 0 {
 			return symbols
 		}
-		symbols[at] = m.products[best]
+		symbols[at] = m.merges.also(symbols[at], symbols[at+1])
 		symbols = slices.Delete(symbols, at+1, at+2)
 	}
 }
@@ -36,7 +36,7 @@ func TestMergesEqualPlain(t *testing.T) {
 				continue
 			}
 			e := &encoder{}
-			m.symbols(e, text)
+			m.split(e, text)
 			symbols := slices.Clone(e.symbols)
 			want := m.mergePlain(slices.Clone(symbols))
 			for kind, merge := range map[string]func(*encoder){"long": m.mergeLong, "chosen": m.merge} {

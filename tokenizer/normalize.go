@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// normalizer rewrites a text before it is split. limit is the longest result allowed, in bytes: a hostile file can
-// double a text sixty times.
-type normalizer func(s string, limit int) (string, error)
+// normalizer rewrites a text before it is split. first is true at the start of the whole text. limit is the longest
+// result allowed, in bytes: a hostile file can double a text sixty times.
+type normalizer func(s string, first bool, limit int) (string, error)
 
 // newNormalizers reads the section "normalizer".
 func newNormalizers(section json.RawMessage) ([]normalizer, error) {
@@ -38,13 +38,13 @@ func newNormalizer(c component) (normalizer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return func(s string, limit int) (string, error) { return replace(s, p, c.Content, limit) }, nil
+		return func(s string, _ bool, limit int) (string, error) { return replace(s, p, c.Content, limit) }, nil
 	}
 	return nil, fmt.Errorf("this type is not supported (supported: Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace)")
 }
 
 func prepend(prefix string) normalizer {
-	return func(s string, limit int) (string, error) {
+	return func(s string, _ bool, limit int) (string, error) {
 		if s == "" {
 			return s, nil
 		}
@@ -89,11 +89,11 @@ func replace(s string, p pattern, content string, limit int) (string, error) {
 const maxGrowth = 64 // NFKC makes 18 runes of one; Replace and Prepend add a few bytes to each blank
 
 // normalize runs all of them.
-func normalize(all []normalizer, s string) (string, error) {
+func normalize(all []normalizer, s string, first bool) (string, error) {
 	limit := maxGrowth*len(s) + 1<<16
 	for _, n := range all {
 		var err error
-		if s, err = n(s, limit); err != nil {
+		if s, err = n(s, first, limit); err != nil {
 			return "", err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,8 @@ type Tokenizer struct {
 	model         model
 	before, after []int // ids that the post-processor puts around a text
 	decoders      []decoder
-	local         bool // see local
+	decodeIDs     func(ids []int) []string // in place of decoders
+	local         bool                     // see local
 	size          int
 
 	encoders sync.Pool
@@ -98,8 +100,11 @@ func parse(data []byte) (*Tokenizer, error) {
 	if err := json.Unmarshal(data, &f); err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{}
-	t.encoders.New = func() any { return new(encoder) }
+	return build(f)
+}
+
+func build(f file) (*Tokenizer, error) {
+	t := newTokenizer()
 	var err error
 	if t.normalizers, err = newNormalizers(f.Normalizer); err != nil {
 		return nil, err
@@ -121,12 +126,13 @@ func parse(data []byte) (*Tokenizer, error) {
 	if err := t.setAdded(f.AddedTokens); err != nil {
 		return nil, err
 	}
-	for _, id := range append(t.before[:len(t.before):len(t.before)], t.after...) {
-		if id < 0 || id >= t.size {
-			return nil, fmt.Errorf("post_processor: id %d is out of range for %d ids", id, t.size)
-		}
-	}
-	return t, nil
+	return t, t.checkTemplate()
+}
+
+func newTokenizer() *Tokenizer {
+	t := &Tokenizer{}
+	t.encoders.New = func() any { return new(encoder) }
+	return t
 }
 
 func (t *Tokenizer) setModel(f modelFile, byteLevel bool) error {
@@ -172,7 +178,7 @@ func (t *Tokenizer) setAdded(tokens []addedToken) error {
 			t.added[token.ID] = token
 			continue
 		}
-		content, err := normalize(t.normalizers, token.Content)
+		content, err := normalize(t.normalizers, token.Content, true)
 		if err != nil {
 			return fmt.Errorf("added token %d (%q): %w", token.ID, token.Content, err)
 		}
@@ -240,7 +246,7 @@ func (t *Tokenizer) encodeStretch(e *encoder, s string, first bool) {
 	if t.failure.Load() != nil {
 		return
 	}
-	s, err := normalize(t.normalizers, s)
+	s, err := normalize(t.normalizers, s, first)
 	if err != nil {
 		t.fail(err)
 		return
@@ -280,6 +286,12 @@ func (t *Tokenizer) fail(err error) {
 // Decode is the text of ids; ids that no token has are left out. skipSpecial leaves out special tokens. (For a special
 // token with "normalized": true the reference does not, since its version 0.20; here it is left out.)
 func (t *Tokenizer) Decode(ids []int, skipSpecial bool) string {
+	if t.decodeIDs != nil {
+		if skipSpecial {
+			ids = slices.DeleteFunc(slices.Clone(ids), t.Special)
+		}
+		return strings.Join(t.decodeIDs(ids), "")
+	}
 	pieces := make([]string, 0, len(ids))
 	for _, id := range ids {
 		if piece := t.piece(id); piece != "" && (!skipSpecial || !t.Special(id)) {

@@ -15,7 +15,7 @@ const joiner = "\u034f"
 // unicodeForm is the normalisation form of that name.
 func unicodeForm(name string) normalizer {
 	form := map[string]norm.Form{"NFC": norm.NFC, "NFD": norm.NFD, "NFKC": norm.NFKC, "NFKD": norm.NFKD}[name]
-	return func(s string, limit int) (string, error) {
+	return func(s string, _ bool, limit int) (string, error) {
 		out := form.String(s)
 		if strings.Count(out, joiner) != strings.Count(s, joiner) {
 			out = plainForm(form, s)

@@ -14,7 +14,9 @@ type unigram struct {
 	fallback bool  // unknown characters become their bytes
 	bytes    [256]int32
 	trie     trie
+	total    int // bytes of the pieces in trie
 	unkScore float64
+	single   bool // sums are rounded to float32, as SentencePiece's own
 }
 
 const unkPenalty = 10 // how much worse than the worst piece an unknown character is; SentencePiece's constant
@@ -35,21 +37,30 @@ func newUnigram(f modelFile) (*unigram, error) {
 		return nil, fmt.Errorf("unk_id %d is out of range for %d pieces", *f.UnkID, len(vocab.pieces))
 	}
 	m.unknown = int32(*f.UnkID)
-	least, total := math.Inf(1), 0
+	least := math.Inf(1)
 	for id, score := range m.scores {
 		if math.IsNaN(score) || math.IsInf(score, 0) {
 			return nil, fmt.Errorf("vocab: score of %q is not finite", vocab.pieces[id])
 		}
 		least = min(least, score)
-		if total += len(vocab.pieces[id]); total > maxTrie {
-			return nil, fmt.Errorf("vocab: the pieces have more than %d bytes together", maxTrie)
-		}
-		if vocab.pieces[id] != "" {
-			m.trie.add(vocab.pieces[id], int32(id))
+		if err := m.spell(id); err != nil {
+			return nil, err
 		}
 	}
 	m.unkScore = least - unkPenalty
 	return m, nil
+}
+
+// spell lets texts be spelled with a piece.
+func (m *unigram) spell(id int) error {
+	piece := m.vocab.pieces[id]
+	if m.total += len(piece); m.total > maxTrie {
+		return fmt.Errorf("vocab: the pieces have more than %d bytes together", maxTrie)
+	}
+	if piece != "" {
+		m.trie.add(piece, int32(id))
+	}
+	return nil
 }
 
 // node is the best path that ends at a place of the text.
@@ -60,10 +71,15 @@ type node struct {
 	set   bool
 }
 
-func (n *node) offer(score float64, start int, id int32) {
-	if !n.set || score > n.score {
-		*n = node{score, start, id, true}
+// offer takes a path if it is better. SentencePiece compares in float64 and keeps the better sum in float32.
+func (n *node) offer(score float64, start int, id int32, single bool) {
+	if n.set && score <= n.score {
+		return
 	}
+	if single {
+		score = float64(float32(score))
+	}
+	*n = node{score, start, id, true}
 }
 
 // encode appends the ids of the best path through the piece.
@@ -77,11 +93,15 @@ func (m *unigram) encode(e *encoder, s string) error {
 		_, n := utf8.DecodeRuneInString(s[at:])
 		here, single := nodes[at].score, false
 		m.trie.prefixes(s[at:], func(id int32, length int) {
-			nodes[at+length].offer(here+m.scores[id], at, id)
+			nodes[at+length].offer(here+m.scores[id], at, id, m.single)
 			single = single || length == n
 		})
 		if !single {
-			nodes[at+n].offer(here+m.unkScore, at, m.unknown)
+			score := here + m.unkScore
+			if m.single {
+				score = float64(float32(score))
+			}
+			nodes[at+n].offer(score, at, m.unknown, m.single)
 		}
 		at += n
 	}
@@ -113,7 +133,7 @@ func (m *unigram) trace(e *encoder, s string, nodes []node) {
 
 // unknownPiece appends what stands for s, last byte first.
 func (m *unigram) unknownPiece(e *encoder, s string) {
-	if id, ok := m.vocab.ids[s]; ok {
+	if id, ok := m.vocab.ids[s]; ok && !m.single {
 		e.ids = append(e.ids, int(id))
 		return
 	}
