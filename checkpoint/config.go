@@ -21,6 +21,7 @@ var LayerCountKeys = []string{"num_hidden_layers", "n_layer", "num_layers", "n_l
 // Config is config.json, or one object within it, in its own order and with every key kept.
 // It is never changed; Rewrite gives a new text. Accessors give def, or nil, where the key is absent or null.
 type Config struct {
+	name string // of the file, for errors
 	src  []byte // the whole file
 	root *value // this object
 	path string // of this object in the file: "" or "text_config."
@@ -29,22 +30,30 @@ type Config struct {
 
 // ParseConfig reads the text of a config.json.
 func ParseConfig(data []byte) (*Config, error) {
-	if len(data) > maxConfig {
-		return nil, fmt.Errorf("checkpoint: config.json has %d bytes, more than %d: it is not a model's config", len(data), maxConfig)
-	}
-	data = append([]byte(nil), data...)
-	root, err := parse(data)
+	c, err := ParseObject(ConfigFile, data)
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: config.json %w", err)
+		return nil, err
 	}
-	if root.kind != Object {
-		return nil, fmt.Errorf("checkpoint: config.json %w", errNotObject)
-	}
-	c := &Config{src: data, root: root, err: new(error)}
 	if _, err := c.layers(); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// ParseObject reads the text of another JSON file that lies beside config.json, such as adapter_config.json. name is the file's, for errors.
+func ParseObject(name string, data []byte) (*Config, error) {
+	if len(data) > maxConfig {
+		return nil, fmt.Errorf("checkpoint: %s has %d bytes, more than %d: it is not a model's config", name, len(data), maxConfig)
+	}
+	data = append([]byte(nil), data...)
+	root, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %s %w", name, err)
+	}
+	if root.kind != Object {
+		return nil, fmt.Errorf("checkpoint: %s %w", name, errNotObject)
+	}
+	return &Config{name: name, src: data, root: root, err: new(error)}, nil
 }
 
 // Bytes is the text of config.json as it was read.
@@ -65,7 +74,7 @@ func (c *Config) fail(key string, v *value, want string) {
 		if len(shown) > 40 {
 			shown = append(append([]byte(nil), shown[:40]...), "…"...)
 		}
-		*c.err = fmt.Errorf("checkpoint: config.json: %s%s is %s, expected %s", c.path, key, shown, want)
+		*c.err = fmt.Errorf("checkpoint: %s: %s%s is %s, expected %s", c.name, c.path, key, shown, want)
 	}
 }
 
@@ -209,7 +218,7 @@ func (c *Config) Sub(key string) *Config {
 	if v == nil || v.kind != Object {
 		return nil
 	}
-	return &Config{src: c.src, root: v, path: c.path + key + ".", err: c.err}
+	return &Config{name: c.name, src: c.src, root: v, path: c.path + key + ".", err: c.err}
 }
 
 // ModelType is model_type, which names the family; empty where the file does not say.
@@ -221,17 +230,27 @@ func (c *Config) Layers() int {
 	return n
 }
 
-// textConfigs are the objects that hold the language model of a multimodal config.
-var textConfigs = []string{"text_config", "llm_config", "language_config"}
+// TextConfigs are the objects that hold the language model of a multimodal config.
+var TextConfigs = []string{"text_config", "llm_config", "language_config"}
 
-// Decoder is the object that describes the language model: the config itself, or text_config and the like within it.
+// Decoder is the object that describes the language model: the config itself, or text_config and the like within it. Where both
+// count layers, and the same number, the inner object is it: readers of multimodal configs build the language model from that.
 func (c *Config) Decoder() *Config {
-	for _, key := range LayerCountKeys {
-		if c.Has(key) {
-			return c
+	for _, key := range TextConfigs {
+		sub := c.Sub(key)
+		if sub == nil || !c.counts() {
+			continue
+		}
+		if inner, err := sub.ownLayers(); err == nil && inner > 0 && sub.Has("hidden_size") {
+			if outer, _ := c.ownLayers(); outer == inner {
+				return sub
+			}
 		}
 	}
-	for _, key := range textConfigs {
+	if c.counts() {
+		return c
+	}
+	for _, key := range TextConfigs {
 		if sub := c.Sub(key); sub != nil {
 			return sub
 		}
@@ -239,19 +258,40 @@ func (c *Config) Decoder() *Config {
 	return c
 }
 
-func (c *Config) layers() (int, error) {
-	d := c.Decoder()
+// counts reports whether this object has a number of layers.
+func (c *Config) counts() bool {
 	for _, key := range LayerCountKeys {
-		v := d.find(key)
+		if c.Has(key) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Config) layers() (int, error) { return c.Decoder().ownLayers() }
+
+// ownLayers is this object's number of layers, 0 where it has none.
+func (c *Config) ownLayers() (int, error) {
+	keys := LayerCountKeys
+	// LongCat counts attention blocks under num_hidden_layers, two for each layer.
+	if v := c.find("model_type"); v != nil && v.text == "longcat_flash" {
+		keys = append([]string{"num_layers"}, keys...)
+	}
+	for _, key := range keys {
+		v := c.find(key)
 		if v == nil {
 			continue
 		}
 		n, ok := v.int()
 		if !ok || n < 1 || n > MaxLayers {
-			return 0, fmt.Errorf("checkpoint: config.json: %s%s is %.40s, expected a number of layers from 1 to %d",
-				d.path, key, strings.TrimSpace(string(c.src[v.start:v.end])), MaxLayers)
+			return 0, fmt.Errorf("checkpoint: %s: %s%s is %.40s, expected a number of layers from 1 to %d",
+				c.name, c.path, key, strings.TrimSpace(string(c.src[v.start:v.end])), MaxLayers)
 		}
 		return n, nil
+	}
+	// Nemotron-H's newer files have the list of kinds and no count.
+	if v := c.find("layers_block_type"); v != nil && v.kind == List && len(v.values) <= MaxLayers {
+		return len(v.values), nil
 	}
 	return 0, nil
 }

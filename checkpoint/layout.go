@@ -18,12 +18,25 @@ type Layout struct {
 
 // Layout finds the list of layers in the tensor names and checks it against the number of layers in config.json.
 func (c *Checkpoint) Layout() (Layout, error) {
-	d := c.Config.Decoder()
-	l, err := FindLayout(c.names, c.Config.Layers(), d.Int("num_nextn_predict_layers", 0))
+	l, err := FindLayout(c.names, c.Config.Layers(), c.Config.NextTokenLayers())
 	if err != nil {
 		return l, fmt.Errorf("checkpoint: %s: %w", c.Dir, err)
 	}
 	return l, nil
+}
+
+// nextTokenKeys count the layers that stand behind the last one and predict further tokens.
+var nextTokenKeys = []string{"num_nextn_predict_layers", "num_mtp_layers"}
+
+// NextTokenLayers is how many layers that predict further tokens may be numbered on after the last layer.
+func (c *Config) NextTokenLayers() int {
+	d := c.Decoder()
+	for _, key := range nextTokenKeys {
+		if d.Has(key) {
+			return d.Int(key, 0)
+		}
+	}
+	return 0
 }
 
 // FindLayout looks for names that differ in their first number between dots: "model.layers.0.…", "model.layers.1.…", ….
@@ -83,6 +96,9 @@ func chooseList(lists map[string]map[int]int, layers, nextn int) (string, error)
 			fit = append(fit, prefix)
 		}
 	}
+	if text := withoutTowers(fit); len(fit) > 1 && layers > 0 && len(text) == 1 {
+		fit = text
+	}
 	switch {
 	case len(prefixes) == 0:
 		return "", fmt.Errorf("no tensor has a layer's number in its name")
@@ -92,6 +108,25 @@ func chooseList(lists map[string]map[int]int, layers, nextn int) (string, error)
 		return "", fmt.Errorf("tensors are numbered up to %d layers under both %q and %q: which of them are the decoder's is not known", layers, fit[0], fit[1])
 	}
 	return fit[0], nil
+}
+
+// towers are the words by which the names of other models in a multimodal checkpoint are known.
+var towers = []string{"vision", "visual", "image", "audio", "speech", "vit"}
+
+// withoutTowers leaves the lists out that belong to a model of pictures or sound: it may have as many layers as the decoder.
+func withoutTowers(prefixes []string) (rest []string) {
+	for _, prefix := range prefixes {
+		tower := false
+		for _, part := range strings.FieldsFunc(prefix, func(r rune) bool { return r == '.' || r == '_' }) {
+			for _, word := range towers {
+				tower = tower || part == word
+			}
+		}
+		if !tower {
+			rest = append(rest, prefix)
+		}
+	}
+	return rest
 }
 
 func explainMisfit(prefix string, numbers map[int]int, layers int) error {

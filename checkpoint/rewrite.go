@@ -65,8 +65,9 @@ func (c *Config) Path() []string {
 
 // Edit gives a key of an object a new value, written as JSON. A key that is not there is added at the object's end.
 type Edit struct {
-	Path []string
-	JSON string
+	Path     []string
+	JSON     string
+	Verbatim bool // JSON is laid out already
 }
 
 // Rewrite is the file's text with the edits made and every other byte as it was. A list or object takes one line per
@@ -81,12 +82,15 @@ func (c *Config) Rewrite(edits []Edit) ([]byte, error) {
 		parent := c.root
 		for _, key := range e.Path[:len(e.Path)-1] {
 			if parent = parent.get(key); parent == nil || parent.kind != Object {
-				return nil, fmt.Errorf("checkpoint: config.json has no object %s", strings.Join(e.Path[:len(e.Path)-1], "."))
+				return nil, fmt.Errorf("checkpoint: %s has no object %s", c.name, strings.Join(e.Path[:len(e.Path)-1], "."))
 			}
 		}
 		key := e.Path[len(e.Path)-1]
 		indent := c.indent(parent)
-		text := layOut(e.JSON, indent)
+		text := e.JSON
+		if !e.Verbatim {
+			text = layOut(e.JSON, indent)
+		}
 		if v := parent.get(key); v != nil {
 			if !strings.Contains(string(c.src[v.start:v.end]), "\n") && (v.kind == List || v.kind == Object) {
 				text = e.JSON
@@ -112,7 +116,7 @@ func (c *Config) Rewrite(edits []Edit) ([]byte, error) {
 	at := 0
 	for _, p := range patches {
 		if p.start < at {
-			return nil, fmt.Errorf("checkpoint: config.json: two edits of the same value")
+			return nil, fmt.Errorf("checkpoint: %s: two edits of the same value", c.name)
 		}
 		out.Write(c.src[at:p.start])
 		out.WriteString(p.text)

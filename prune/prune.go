@@ -63,7 +63,7 @@ func Prune(ctx context.Context, source *checkpoint.Checkpoint, o Options) (_ *Re
 	if err := r.checkOutput(); err != nil {
 		return nil, err
 	}
-	config, notes, err := rewrite(source.Config, lastPart(r.layout.Prefix), o.Plan.Drop)
+	config, notes, err := rewrite(source.Config, r.layout, o.Plan.Drop)
 	if err != nil {
 		return nil, err
 	}

@@ -1,47 +1,78 @@
 package prune
 
-import "shallow/checkpoint"
-
 // class is how a value of config.json depends on which layers a model has.
 type class string
 
 const (
-	count     class = "count"     // the number of layers itself
-	slice     class = "slice"     // one element a layer: the dropped layers' elements go
-	remap     class = "remap"     // layer numbers: dropped ones go, the others are renumbered
-	threshold class = "threshold" // a layer number that splits the layers: less the dropped ones below it
-	period    class = "period"    // every so many layers: written out as a list, or the cut must leave it whole
-	tail      class = "tail"      // ties layers together across the cut: refused unless it is zero
-	none      class = "none"      // has nothing to do with layers, however long the list
+	count     class = "count"
+	slice     class = "slice"
+	remap     class = "remap"
+	remapOne  class = "remap from 1"
+	threshold class = "threshold"
+	last      class = "last layer"
+	period    class = "period"
+	tail      class = "tail"
+	shared    class = "shared"
+	names     class = "names"
+	none      class = "none"
 )
 
-// rules is the table of keys. A list of length L under any other key is refused: it may be one element a layer.
+// classes say what is done with a value of each class.
+var classes = []struct {
+	class class
+	does  string
+}{
+	{count, "The number of layers itself: lowered, wherever it stands."},
+	{slice, "One element (or letter) for each layer: those of the dropped layers go."},
+	{remap, "Layer numbers, in a list or as an object's keys: dropped ones go, the others are renumbered."},
+	{remapOne, "The same, with layers counted from one."},
+	{threshold, "A layer number that splits the layers: lowered by the dropped layers below it."},
+	{last, "The number of the last layer of a kind: lowered by the dropped layers up to it; -1, the model's last, stays."},
+	{period, "Every so many layers: written out as a list where the family's readers take one; else the cut must leave the rest in step, or it is refused."},
+	{tail, "So many layers at the end use the keys and values of layers before them: lowered by the dropped ones among them; the layers they use must stay."},
+	{shared, "Ties layers together, so that no cut is known to be right: refused unless zero or false."},
+	{names, "Layers named inside texts: those of dropped layers go, the others are renumbered."},
+	{none, "Has nothing to do with the decoder's layers, however long its list is."},
+}
+
+// rules is the table of keys. A list of as many elements as there are layers under any other key is refused: it may be one element a layer.
 var rules = map[string]class{
 	"num_hidden_layers": count,
 	"n_layer":           count,
 	"num_layers":        count,
 	"n_layers":          count,
 
-	"layer_types":                 slice,
-	"mlp_layer_types":             slice,
-	"indexer_types":               slice,
-	"no_rope_layers":              slice,
-	"layers_block_type":           slice,
-	"hybrid_override_pattern":     slice, // a string, one letter a layer
-	"block_configs":               slice,
-	"activation_sparsity_pattern": slice,
-	"attention_layers":            slice,
-	"attention_types":             slice,
-	"linear_attention_freq":       slice,
-	"sliding_window":              slice, // where it is a list
-	"intermediate_size":           slice,
-	"num_key_value_heads":         slice,
-	"num_kv_heads":                slice,
-	"num_query_heads":             slice,
-	"num_attention_heads":         slice,
-	"ffn_multipliers":             slice,
-	"window_size":                 slice,
-	"attn_types":                  slice,
+	"layer_types":                   slice,
+	"mlp_layer_types":               slice,
+	"indexer_types":                 slice,
+	"no_rope_layers":                slice,
+	"layers_block_type":             slice,
+	"hybrid_override_pattern":       slice, // a string, one letter a layer
+	"hybrid_layer_pattern":          slice,
+	"index_topk_pattern":            slice,
+	"block_configs":                 slice,
+	"activation_sparsity_pattern":   slice,
+	"attention_layers":              slice,
+	"attention_types":               slice, // GPT-Neo's nested form: [[["global", "local"], 12]]
+	"linear_attention_freq":         slice,
+	"attn_type_list":                slice,
+	"attn_types":                    slice,
+	"sliding_window":                slice, // these where they are lists
+	"window_size":                   slice,
+	"intermediate_size":             slice,
+	"moe_intermediate_size":         slice,
+	"num_key_value_heads":           slice,
+	"num_kv_heads":                  slice,
+	"num_query_heads":               slice,
+	"num_attention_heads":           slice,
+	"num_attention_heads_per_layer": slice,
+	"ffn_multipliers":               slice,
+	"num_experts":                   slice,
+	"num_shared_expert":             slice,
+	"moe_topk":                      slice,
+	"layer_rope_theta":              slice,
+	"swiglu_limits":                 slice,
+	"swiglu_limits_shared":          slice,
 
 	"mlp_only_layers":        remap,
 	"cross_attention_layers": remap,
@@ -50,33 +81,61 @@ var rules = map[string]class{
 	"attn_layer_indices":     remap,
 	"global_layers":          remap,
 	"moe_layers":             remap,
+	"moe_layers_enum":        remap, // a string: "3,4,5"
 	"hybrid_layer_ids":       remap,
+	"per_layer_config":       remap, // an object, layer numbers as keys
+	"pruned_heads":           remap,
+	"full_attn_layers":       remapOne,
+	"kda_layers":             remapOne,
 
 	"max_window_layers":     threshold,
 	"first_k_dense_replace": threshold,
 	"num_dense_layers":      threshold,
+	"moe_layer_start_index": threshold,
+	"moe_layer_end_index":   last,
 
-	"sliding_window_pattern":     period,
-	"_sliding_window_pattern":    period,
-	"full_attention_interval":    period,
-	"no_rope_layer_interval":     period,
-	"decoder_sparse_step":        period,
-	"moe_layer_freq":             period, // where it is a number; slice where it is a list
-	"moe_layer_interval":         period,
-	"interleave_moe_layer_step":  period,
-	"attn_layer_period":          period,
-	"expert_layer_period":        period,
-	"global_attn_every_n_layers": period,
+	"sliding_window_pattern":              period,
+	"_sliding_window_pattern":             period,
+	"prefix_dense_sliding_window_pattern": period,
+	"full_attention_interval":             period,
+	"no_rope_layer_interval":              period,
+	"decoder_sparse_step":                 period,
+	"moe_layer_freq":                      period, // where it is a number; slice where it is a list
+	"moe_layer_interval":                  period,
+	"interleave_moe_layer_step":           period,
+	"attn_layer_period":                   period,
+	"expert_layer_period":                 period,
+	"global_attn_every_n_layers":          period,
+	"dense_attention_every_n_layers":      period,
+	"index_topk_freq":                     period,
+	"scale_attn_by_inverse_layer_idx":     period, // true: every layer is a kind of its own
 
-	"num_kv_shared_layers":        tail,
-	"hidden_size_per_layer_input": tail, // one tensor then holds a slice of its rows for each layer
+	"num_kv_shared_layers": tail,
 
-	"num_nextn_predict_layers": none, // layers behind the last: their tensors are renumbered
-	"mtp_num_hidden_layers":    none, // in a list of their own
-	"encoder_layers":           none,
-	"label2id":                 none,
-	"id2label":                 none,
+	"hidden_size_per_layer_input": shared, // one tensor then holds a slice of its rows for each layer
+	"use_cla":                     shared, // layers use the keys and values of others
 
+	"quantization_config": names,
+	"compression_config":  names,
+	"hf_device_map":       names,
+
+	"num_nextn_predict_layers":    none, // layers behind the last: their tensors are renumbered
+	"num_mtp_layers":              none,
+	"mtp_num_hidden_layers":       none, // in a list of their own
+	"mtp_layers_block_type":       none,
+	"mtp_layer_types":             none,
+	"mtp_mlp_layer_types":         none,
+	"mtp_hybrid_override_pattern": none,
+	"mtp_per_layer_config":        none,
+	"encoder_layers":              none,
+	"label2id":                    none,
+	"id2label":                    none,
+	"block_types":                 none, // of Griffin: repeated over the layers, see implied
+	"attn_layer_offset":           none, // beside their periods
+	"expert_layer_offset":         none,
+	"index_skip_topk_offset":      none,
+	"cla_share_factor":            none, // beside use_cla
+	"_name_or_path":               none,
 	"architectures":               none,
 	"eos_token_id":                none,
 	"bos_token_id":                none,
@@ -91,57 +150,30 @@ var rules = map[string]class{
 	"weight_block_size":           none,
 	"time_step_limit":             none,
 	"target_modules":              none,
+	"mlp_multipliers":             none,
+	"ssm_multipliers":             none,
 }
 
 // impliedThresholds are what readers of a family take where config.json has no such key.
-// Source: max_window_layers of the Qwen configurations in transformers.
+// Source: the families' configurations in transformers 5.23.
 var impliedThresholds = []struct {
 	models []string
 	key    string
 	value  int
-	used   func(c *checkpoint.Config) bool
+	used   func(r reader) bool
 }{
-	{[]string{"qwen2", "qwen3", "qwen2_moe", "qwen3_moe"}, "max_window_layers", 28, func(c *checkpoint.Config) bool {
-		return c.Bool("use_sliding_window", false) && !c.Has("layer_types")
+	{[]string{"qwen2", "qwen3", "qwen2_moe", "qwen3_moe"}, "max_window_layers", 28, func(r reader) bool {
+		return r.Bool("use_sliding_window", false) && !r.Has("layer_types")
 	}},
+	{[]string{"deepseek_v3", "deepseek_v32", "glm_moe_dsa"}, "first_k_dense_replace", 3, unlessListed("mlp_layer_types")},
+	{[]string{"glm4_moe", "kimi_linear", "exaone_moe"}, "first_k_dense_replace", 1, unlessListed("mlp_layer_types")},
+	{[]string{"afmoe"}, "num_dense_layers", 1, always},
+	{[]string{"lfm2_moe"}, "num_dense_layers", 2, always},
+	{[]string{"ernie4_5_moe"}, "moe_layer_start_index", 1, always},
 }
 
-// attentionPeriods mean nothing to a reader that finds layer_types.
-var attentionPeriods = []string{"sliding_window_pattern", "_sliding_window_pattern", "full_attention_interval"}
+func always(reader) bool { return true }
 
-// pattern is a period that readers of the family also take as a list, one element a layer.
-type pattern struct {
-	models  []string // model_type; nil is any
-	key     string   // of the period
-	period  int      // where config.json has no such key; 0 if it then means nothing
-	list    string   // the key of the list that readers take instead
-	element func(layer, period int) string
-}
-
-// patterns say how periods become lists. A family whose readers imply a pattern has a row even where its files have no
-// such key: cutting layers would shift what they imply.
-// Sources: the families' configurations in transformers 5.23, and ../shared/reference/families.
-var patterns = []pattern{
-	{models: []string{"gemma2"}, period: 2, list: "layer_types", element: fullEvery("sliding_attention")},
-	{models: []string{"gemma3_text", "gemma3"}, key: "sliding_window_pattern", period: 6, list: "layer_types", element: fullEvery("sliding_attention")},
-	{models: []string{"cohere2"}, key: "sliding_window_pattern", period: 4, list: "layer_types", element: fullEvery("sliding_attention")},
-	{models: []string{"gpt_oss"}, period: 2, list: "layer_types", element: fullEvery("sliding_attention")},
-	{models: []string{"olmo3"}, period: 4, list: "layer_types", element: fullEvery("sliding_attention")},
-	{models: []string{"qwen3_next"}, key: "full_attention_interval", period: 4, list: "layer_types", element: fullEvery("linear_attention")},
-	{models: []string{"smollm3", "llama4_text"}, key: "no_rope_layer_interval", period: 4, list: "no_rope_layers", element: everyNumber("0", "1")},
-}
-
-// fullEvery is full attention in the last layer of each period, and another kind in the rest.
-func fullEvery(others string) func(layer, period int) string {
-	return everyNumber(`"full_attention"`, `"`+others+`"`)
-}
-
-// everyNumber is last for the last layer of each period, and others for the rest.
-func everyNumber(last, others string) func(layer, period int) string {
-	return func(layer, period int) string {
-		if (layer+1)%period == 0 {
-			return last
-		}
-		return others
-	}
+func unlessListed(key string) func(reader) bool {
+	return func(r reader) bool { return !r.Has(key) }
 }

@@ -2,6 +2,7 @@ package prune
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,44 +15,98 @@ import (
 type surgery struct {
 	config  *checkpoint.Config
 	decoder *checkpoint.Config
-	path    []string // of the decoder in the config
-	layers  int      // L
+	model   string     // the decoder's model_type
+	homes   [][]string // the objects that describe the decoder: it may be described twice
+	names   layerNames
+	layers  int // L
 	drop    []int
 	kept    []int
 	edits   []checkpoint.Edit
 	notes   []string
 }
 
-// rewrite gives the new text of config.json and says, a line each, what changed beyond the number of layers. list is the
-// name of the list of layers in tensor names, such as "layers".
-func rewrite(c *checkpoint.Config, list string, drop []int) (text []byte, notes []string, err error) {
-	s := &surgery{config: c, decoder: c.Decoder(), layers: c.Layers(), drop: drop}
-	s.path = s.decoder.Path()
+// rewrite gives the new text of config.json and says, a line each, what changed beyond the number of layers.
+func rewrite(c *checkpoint.Config, layout checkpoint.Layout, drop []int) (text []byte, notes []string, err error) {
+	text, notes, err = cut(c, layout, drop)
+	var m *misfit
+	if errors.As(err, &m) {
+		err = fmt.Errorf("%w. %s", err, aligned(c, layout, drop))
+	}
+	return text, notes, err
+}
+
+// cut is rewrite without advice.
+func cut(c *checkpoint.Config, layout checkpoint.Layout, drop []int) ([]byte, []string, error) {
+	s := &surgery{config: c, decoder: c.Decoder(), names: namesOf(layout, drop), layers: c.Layers(), drop: drop}
+	if s.layers == 0 {
+		return nil, nil, fmt.Errorf("prune: config.json has none of %s: the number of layers cannot be rewritten", strings.Join(checkpoint.LayerCountKeys, ", "))
+	}
 	for l := range s.layers {
 		if !slices.Contains(drop, l) {
 			s.kept = append(s.kept, l)
 		}
 	}
-	if s.layers == 0 {
-		return nil, nil, fmt.Errorf("prune: config.json has none of %s: the number of layers cannot be rewritten", strings.Join(checkpoint.LayerCountKeys, ", "))
+	if s.model = s.decoder.ModelType(); s.model == "" {
+		s.model = c.ModelType()
 	}
-	for _, v := range c.Values() {
-		if !s.concerns(v) {
-			continue
-		}
-		if name, ok := namedLayer(v, list); ok {
-			return nil, nil, fmt.Errorf("prune: config.json: %s names layers inside text (%s), which are not renumbered there", v.Name(), name)
-		}
-		if err := s.apply(v); err != nil {
+	s.findHomes()
+	for _, step := range []func() error{s.applyRules, s.writeThresholds, s.checkSharing, s.settleImplied} {
+		if err := step(); err != nil {
 			return nil, nil, fmt.Errorf("prune: config.json: %w", err)
 		}
 	}
-	s.writeThresholds()
-	if err := s.writeOut(); err != nil {
-		return nil, nil, fmt.Errorf("prune: config.json: %w", err)
-	}
-	text, err = c.Rewrite(s.edits)
+	text, err := c.Rewrite(s.edits)
 	return text, s.notes, err
+}
+
+// findHomes lists the objects that count the decoder's layers: its own first, then others with the same number.
+func (s *surgery) findHomes() {
+	s.homes = [][]string{s.decoder.Path()}
+	candidates := []*checkpoint.Config{s.config}
+	for _, key := range checkpoint.TextConfigs {
+		candidates = append(candidates, s.config.Sub(key))
+	}
+	for _, c := range candidates {
+		if c == nil || slices.Equal(c.Path(), s.decoder.Path()) {
+			continue
+		}
+		for _, key := range checkpoint.LayerCountKeys {
+			if c.KindOf(key) == checkpoint.Number && c.Int(key, 0) == s.layers {
+				s.homes = append(s.homes, c.Path())
+				break
+			}
+		}
+	}
+}
+
+// applyRules goes through all values of config.json that speak of the decoder.
+func (s *surgery) applyRules() error {
+	var renumbered []string // the path of an object whose texts have been seen to
+	for _, v := range s.config.Values() {
+		inside := renumbered != nil && len(v.Path) > len(renumbered) && slices.Equal(v.Path[:len(renumbered)], renumbered)
+		if !s.concerns(v) {
+			continue
+		}
+		if rules[v.Key()] == names && v.Kind == checkpoint.Object && !inside {
+			if err := s.renumberTexts(v); err != nil {
+				return err
+			}
+			renumbered = v.Path
+			continue
+		}
+		if !inside {
+			if err := s.refuseNames(v); err != nil {
+				return err
+			}
+		}
+		if inside && (v.Kind != checkpoint.List || !numbers(v.Items)) {
+			continue
+		}
+		if err := s.apply(v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // concerns reports whether a value speaks of the decoder: it stands in its object or outside of all other models' objects.
@@ -62,8 +117,10 @@ func (s *surgery) concerns(v checkpoint.Value) bool {
 			return false
 		}
 	}
-	if len(s.path) > 0 && len(v.Path) > len(s.path) && slices.Equal(v.Path[:len(s.path)], s.path) {
-		return true
+	for _, home := range s.homes {
+		if len(home) > 0 && len(v.Path) > len(home) && slices.Equal(v.Path[:len(home)], home) {
+			return true
+		}
 	}
 	return len(v.Path) == 1 || !anotherModel(v.Path[0], s.config.Sub(v.Path[0]))
 }
@@ -81,9 +138,11 @@ func anotherModel(key string, c *checkpoint.Config) bool {
 	return key == "vision_config" || key == "audio_config"
 }
 
-// own reports whether a value is a direct member of the decoder's object.
+// own reports whether a value is a direct member of an object that describes the decoder.
 func (s *surgery) own(v checkpoint.Value) bool {
-	return len(v.Path) == len(s.path)+1 && slices.Equal(v.Path[:len(s.path)], s.path)
+	return slices.ContainsFunc(s.homes, func(home []string) bool {
+		return len(v.Path) == len(home)+1 && slices.Equal(v.Path[:len(home)], home)
+	})
 }
 
 // apply does with a value what its class says.
@@ -91,26 +150,30 @@ func (s *surgery) apply(v checkpoint.Value) error {
 	switch c := rules[v.Key()]; {
 	case v.Kind == checkpoint.Null || c == none || v.Kind == checkpoint.List && len(v.Items) == 0:
 		return nil
+	case v.Key() == "attention_types" && v.Kind == checkpoint.List:
+		return s.sliceNested(v)
 	case c == slice && v.Kind == checkpoint.List, c == period && v.Kind == checkpoint.List:
 		return s.slice(v)
-	case c == slice && v.Kind == checkpoint.String && v.Key() == "hybrid_override_pattern":
+	case c == slice && v.Kind == checkpoint.String && !numbers([]string{strings.Trim(v.Literal, `"`)}):
 		return s.sliceLetters(v)
-	case c == remap && v.Kind == checkpoint.List:
-		return s.remap(v)
+	case c == remap || c == remapOne:
+		return s.remap(v, c)
 	case v.Kind == checkpoint.Number && c == count && s.own(v):
 		return s.count(v)
-	case v.Kind == checkpoint.Number && c == threshold:
-		return s.shift(v)
+	case v.Kind == checkpoint.Number && (c == threshold || c == last):
+		return s.shift(v, c)
 	case v.Kind == checkpoint.Number && c == period:
 		return s.period(v)
 	case v.Kind == checkpoint.String && c == period:
-		if !s.hasList("layer_types") {
+		if !s.hasList("layer_types") && !s.seenTo(v.Key()) {
 			return fmt.Errorf("%s is %s, a pattern in letters that is not known", v.Name(), v.Literal)
 		}
-	case v.Kind == checkpoint.Number && c == tail:
-		if v.Literal != "0" {
+	case c == shared:
+		if v.Literal != "0" && v.Literal != "false" {
 			return fmt.Errorf("%s is %s: layers share what lies outside of them, and no cut is known to be right", v.Name(), v.Literal)
 		}
+	case v.Kind == checkpoint.Number && c == tail:
+		return s.tail(v)
 	case c == "" && v.Kind == checkpoint.List && len(v.Items) == s.layers:
 		return fmt.Errorf("%s is a list of %d elements, as many as there are layers, and what it means is not known: "+
 			"whether to cut it cannot be guessed", v.Name(), s.layers)
@@ -120,6 +183,39 @@ func (s *surgery) apply(v checkpoint.Value) error {
 		return fmt.Errorf("%s has numbers as keys, perhaps of layers, and what it means is not known: whether to renumber them cannot be guessed", v.Name())
 	case c == "" && v.Kind == checkpoint.Number && (strings.HasSuffix(v.Key(), "_layers") || strings.HasSuffix(v.Key(), "_layer")) && v.Literal != "0":
 		s.note("%s is left at %s, and what it means is not known", v.Name(), v.Literal)
+	}
+	return nil
+}
+
+// renumberTexts sees to the layers that are named inside texts of an object.
+func (s *surgery) renumberTexts(v checkpoint.Value) error {
+	text, err := s.config.ChangeTexts(v.Path, s.names.renumber)
+	if err != nil {
+		return err
+	}
+	if text != v.Literal {
+		s.edits = append(s.edits, checkpoint.Edit{Path: v.Path, JSON: text, Verbatim: true})
+		s.note("%s: layers that are named in it are renumbered, dropped ones left out", v.Name())
+	}
+	return nil
+}
+
+// refuseNames refuses names of layers where they are not known to stand.
+func (s *surgery) refuseNames(v checkpoint.Value) error {
+	if rules[v.Key()] == none {
+		return nil
+	}
+	texts := slices.Clone(v.Keys)
+	for _, literal := range append(slices.Clone(v.Items), v.Literal) {
+		var text string
+		if strings.HasPrefix(literal, `"`) && json.Unmarshal([]byte(literal), &text) == nil {
+			texts = append(texts, text)
+		}
+	}
+	for _, text := range texts {
+		if changed, keep, err := s.names.renumber(text); err != nil || !keep || changed != text {
+			return fmt.Errorf("%s names layers inside text (%.80s), where it is not known what that means", v.Name(), text)
+		}
 	}
 	return nil
 }
@@ -144,193 +240,23 @@ func (s *surgery) hasList(key string) bool {
 	return false
 }
 
-func (s *surgery) count(v checkpoint.Value) error {
-	if v.Literal != strconv.Itoa(s.layers) {
-		return fmt.Errorf("%s is %s, but the model has %d layers", v.Name(), v.Literal, s.layers)
-	}
-	s.set(v.Path, strconv.Itoa(len(s.kept)))
-	return nil
-}
-
-func (s *surgery) slice(v checkpoint.Value) error {
-	if len(v.Items) != s.layers {
-		return fmt.Errorf("%s has %d elements, expected one for each of the %d layers", v.Name(), len(v.Items), s.layers)
-	}
-	var items []string
-	for _, l := range s.kept {
-		items = append(items, v.Items[l])
-	}
-	s.set(v.Path, jsonList(items))
-	s.note("%s: %d of %d elements stay", v.Name(), len(items), s.layers)
-	return nil
-}
-
-func (s *surgery) sliceLetters(v checkpoint.Value) error {
-	var text string
-	if err := json.Unmarshal([]byte(v.Literal), &text); err != nil || len(text) != s.layers {
-		return fmt.Errorf("%s has %d letters, expected one for each of the %d layers", v.Name(), len(text), s.layers)
-	}
-	var letters []byte
-	for _, l := range s.kept {
-		letters = append(letters, text[l])
-	}
-	b, err := json.Marshal(string(letters))
-	if err != nil {
-		return err
-	}
-	s.set(v.Path, string(b))
-	s.note("%s: %d of %d letters stay", v.Name(), len(letters), s.layers)
-	return nil
-}
-
-func (s *surgery) remap(v checkpoint.Value) error {
-	if v.Key() == "mlp_only_layers" && s.decoder.Int("decoder_sparse_step", 1) > 1 {
-		return nil // sparse writes it
-	}
-	var items []string
-	for _, item := range v.Items {
-		l, err := strconv.Atoi(item)
-		if err != nil || l < 0 || l >= s.layers {
-			return fmt.Errorf("%s has %.40s, expected layers from 0 to %d", v.Name(), item, s.layers-1)
-		}
-		if at, ok := slices.BinarySearch(s.kept, l); ok {
-			items = append(items, strconv.Itoa(at))
-		}
-	}
-	s.set(v.Path, jsonList(items))
-	s.note("%s: %s is now %s", v.Name(), jsonList(v.Items), jsonList(items))
-	return nil
-}
-
-func (s *surgery) shift(v checkpoint.Value) error {
-	old, err := strconv.Atoi(v.Literal)
-	if err != nil || old < 0 {
-		return fmt.Errorf("%s is %.40s, expected a layer's number", v.Name(), v.Literal)
-	}
-	s.setShifted(v.Path, old)
-	return nil
-}
-
-// setShifted lowers a threshold by the number of dropped layers below it.
-func (s *surgery) setShifted(path []string, old int) {
-	shifted := old
-	for _, l := range s.drop {
-		if l < old {
-			shifted--
-		}
-	}
-	if shifted != old {
-		s.set(path, strconv.Itoa(shifted))
-		s.note("%s: %d is now %d", strings.Join(path, "."), old, shifted)
-	}
-}
-
-// writeThresholds writes out what the family's readers would imply, where the cut shifts it.
-func (s *surgery) writeThresholds() {
-	for _, t := range impliedThresholds {
-		if slices.Contains(t.models, s.decoder.ModelType()) && !s.decoder.Has(t.key) && t.used(s.decoder) {
-			s.setShifted(append(slices.Clone(s.path), t.key), t.value)
-		}
-	}
-}
-
-// period checks a period that no list stands in for.
-func (s *surgery) period(v checkpoint.Value) error {
-	n, err := strconv.Atoi(v.Literal)
-	switch {
-	case err != nil || n < 0 || n > checkpoint.MaxLayers:
-		return fmt.Errorf("%s is %.40s, expected a number of layers", v.Name(), v.Literal)
-	case n <= 1 || s.listed(v.Key()) || slices.Contains(attentionPeriods, v.Key()) && s.hasList("layer_types"):
-		return nil
-	case v.Key() == "decoder_sparse_step":
-		return s.sparse(v, n)
-	}
-	for at, l := range s.kept {
-		if at%n != l%n {
-			return fmt.Errorf("%s is %d: layer %d would take the part of layer %d. Drop a multiple of %d layers in each block, so that the rest keeps its place",
-				v.Name(), n, l, at, n)
-		}
-	}
-	return nil
-}
-
-// sparse writes the step of expert layers out: each layer is one, but for a list of those that are not.
-// Source: layers i with (i+1) a multiple of the step, and not in mlp_only_layers, have experts (Qwen MoE in transformers).
-func (s *surgery) sparse(v checkpoint.Value, step int) error {
-	only := s.decoder.Ints("mlp_only_layers")
-	var dense []string
-	for at, l := range s.kept {
-		if (l+1)%step != 0 || slices.Contains(only, l) {
-			dense = append(dense, strconv.Itoa(at))
-		}
-	}
-	path := append(slices.Clone(s.path), "mlp_only_layers")
-	s.set(path, jsonList(dense))
-	s.set(v.Path, "1")
-	s.note("%s: %d is now 1, and mlp_only_layers lists the layers without experts", v.Name(), step)
-	return nil
-}
-
-// listed reports whether a pattern of this family stands for the key, so that writeOut sees to it.
-func (s *surgery) listed(key string) bool {
-	return slices.ContainsFunc(patterns, func(p pattern) bool { return p.key == key && p.of(s.decoder.ModelType()) })
-}
-
-// of reports whether the pattern is a family's.
-func (p pattern) of(model string) bool { return slices.Contains(p.models, model) }
-
-// writeOut makes lists of the family's patterns, where config.json does not have the list already.
-func (s *surgery) writeOut() error {
-	for _, p := range patterns {
-		if !p.of(s.decoder.ModelType()) || s.hasList(p.list) {
-			continue
-		}
-		n := p.period
-		if p.key != "" {
-			n = s.decoder.Int(p.key, n)
-		}
-		if err := s.decoder.Err(); err != nil {
-			return err
-		}
-		if n < 1 {
-			continue
-		}
-		var items []string
-		shifted := false
-		for at, l := range s.kept {
-			items = append(items, p.element(l, n))
-			shifted = shifted || p.element(l, n) != p.element(at, n)
-		}
-		if !shifted {
-			continue
-		}
-		s.set(append(slices.Clone(s.path), p.list), jsonList(items))
-		s.note("%s: written out, one element for each layer that stays; readers that do not know the key would go by the old period of %d", p.list, n)
-	}
-	return nil
-}
-
+// set gives a key a new value, in place of an earlier one.
 func (s *surgery) set(path []string, text string) {
+	s.edits = slices.DeleteFunc(s.edits, func(e checkpoint.Edit) bool { return slices.Equal(e.Path, path) })
 	s.edits = append(s.edits, checkpoint.Edit{Path: path, JSON: text})
 }
 
-func (s *surgery) note(format string, a ...any) { s.notes = append(s.notes, fmt.Sprintf(format, a...)) }
+// setBoth gives a key a value in every object that describes the decoder.
+func (s *surgery) setBoth(key, text string) {
+	for _, home := range s.homes {
+		s.set(append(slices.Clone(home), key), text)
+	}
+}
+
+func (s *surgery) note(format string, a ...any) {
+	if note := fmt.Sprintf(format, a...); !slices.Contains(s.notes, note) {
+		s.notes = append(s.notes, note)
+	}
+}
 
 func jsonList(items []string) string { return "[" + strings.Join(items, ", ") + "]" }
-
-// namedLayer looks for a layer's name, as "layers.7", inside a value's texts.
-func namedLayer(v checkpoint.Value, list string) (text string, ok bool) {
-	texts := append(slices.Clone(v.Items), v.Keys...)
-	if v.Kind == checkpoint.String {
-		texts = append(texts, v.Literal)
-	}
-	for _, text := range texts {
-		for before, rest, found := strings.Cut(text, list+"."); found; before, rest, found = strings.Cut(rest, list+".") {
-			whole := before == "" || strings.ContainsAny(before[len(before)-1:], `".^*(:\`)
-			if whole && rest != "" && rest[0] >= '0' && rest[0] <= '9' {
-				return text, true
-			}
-		}
-	}
-	return "", false
-}

@@ -9,6 +9,11 @@ import (
 	"shallow/checkpoint"
 )
 
+// llama is a layout of tensors as most families have it.
+func llama(c *checkpoint.Config) checkpoint.Layout {
+	return checkpoint.Layout{Prefix: "model.layers.", Layers: c.Layers(), Outside: []string{"model.norm.weight"}}
+}
+
 // TestRewrite goes through the table of classes row by row, on configs written as published ones are.
 func TestRewrite(t *testing.T) {
 	for _, c := range []struct {
@@ -59,7 +64,7 @@ func TestRewrite(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		text, _, err := rewrite(config, "layers", c.drop)
+		text, _, err := rewrite(config, llama(config), c.drop)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -91,16 +96,20 @@ func TestRewriteRefuses(t *testing.T) {
 		{`{"model_type":"nemotron_h","num_hidden_layers":3,"hybrid_override_pattern":"MM"}`, "hybrid_override_pattern has 2 letters"},
 		{`{"model_type":"llama","num_hidden_layers":3,"mlp_only_layers":[7]}`, "mlp_only_layers has 7"},
 		{`{"model_type":"llama","num_hidden_layers":3,"mlp_only_layers":["x"]}`, "mlp_only_layers has"},
-		{`{"model_type":"jamba","num_hidden_layers":3,"attn_layer_period":2}`, "attn_layer_period is 2: layer 2 would take the part of layer 1"},
-		{`{"model_type":"gemma3n","num_hidden_layers":3,"num_kv_shared_layers":2}`, "num_kv_shared_layers is 2"},
+		{`{"model_type":"jamba","num_hidden_layers":3,"attn_layer_period":2}`, "no reader takes a list: layer 2, as layer 1, would not be what it was. The nearest block of 1 layers that can go is [2, 3)"},
+		{`{"model_type":"x","num_hidden_layers":9,"attn_layer_period":3}`, "attn_layer_period is 3, and no list is known to stand in for it: layer 2 would take the part of layer 1"},
+		{`{"model_type":"gemma3n","num_hidden_layers":3,"num_kv_shared_layers":1}`, "num_kv_shared_layers is 1: layers from 2 on use the keys and values of layer 1"},
+		{`{"model_type":"x","num_hidden_layers":3,"use_cla":true,"cla_share_factor":2}`, "use_cla is true"},
 		{`{"model_type":"llama","num_hidden_layers":3,"n_layer":4}`, "n_layer is 4, but the model has 3"},
 		{`{"model_type":"qwen2","num_hidden_layers":3,"max_window_layers":-1}`, "max_window_layers is -1"},
 		{`{"model_type":"qwen2","num_hidden_layers":3,"max_window_layers":1.5}`, "max_window_layers is 1.5"},
-		{`{"model_type":"llama","num_hidden_layers":3,"quantization_config":{"ignore":["lm_head","model.layers.1.mlp"]}}`, "quantization_config.ignore names layers"},
+		{`{"model_type":"llama","num_hidden_layers":3,"notes":{"ignore":["lm_head","model.layers.1.mlp"]}}`, "notes.ignore names layers"},
+		{`{"model_type":"llama","num_hidden_layers":12,"quantization_config":{"ignore":["re:.*layers.1.*mlp"]}}`, "every layer whose number starts with 1"},
+		{`{"model_type":"llama","num_hidden_layers":3,"quantization_config":{"ignore":["model.layers.3.mlp"]}}`, "names layer 3, there are 3"},
 		{`{"model_type":"x","num_hidden_layers":9,"skip_layers":[3,7]}`, "skip_layers lists numbers"},
-		{`{"model_type":"x","num_hidden_layers":9,"linear_attn_config":{"full_attn_layers":[4,8]}}`, "linear_attn_config.full_attn_layers lists numbers"},
-		{`{"model_type":"gpt2","n_layer":9,"pruned_heads":{"3":[0,1]}}`, "pruned_heads has numbers as keys"},
-		{`{"model_type":"exaone4","num_hidden_layers":8,"sliding_window_pattern":"LLLG"}`, "a pattern in letters"},
+		{`{"model_type":"x","num_hidden_layers":9,"linear_attn_config":{"other_layers":[4,8]}}`, "linear_attn_config.other_layers lists numbers"},
+		{`{"model_type":"gpt2","n_layer":9,"secret_heads":{"3":[0,1]}}`, "secret_heads has numbers as keys"},
+		{`{"model_type":"x","num_hidden_layers":8,"sliding_window_pattern":"LLLG"}`, "a pattern in letters"},
 		{`{"model_type":"gemma3n_text","num_hidden_layers":8,"hidden_size_per_layer_input":256}`, "hidden_size_per_layer_input is 256"},
 		{`{"model_type":"llama"}`, "none of num_hidden_layers"},
 	} {
@@ -108,7 +117,7 @@ func TestRewriteRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, _, err := rewrite(config, "layers", []int{1})
+		text, _, err := rewrite(config, llama(config), []int{1})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %s; want an error with %q", c.config, err, text, c.want)
 		}
@@ -122,7 +131,7 @@ func TestRewriteKeepsTheRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := rewrite(c, "layers", []int{1})
+	got, _, err := rewrite(c, llama(c), []int{1})
 	if err != nil {
 		t.Fatal(err)
 	}
