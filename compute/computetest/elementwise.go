@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"shallow/compute"
@@ -21,7 +20,8 @@ const rounding = 0x1p-24
 
 func elementwise(t *testing.T, open func(t *testing.T, threads int) compute.Device) {
 	for name, problems := range map[string]func(r *rand.Rand, rows, cols int) []problem{
-		"Embed": embed, "Gather": gather, "RMSNorm": norm, "RoPE": rope, "GatedActivation": gated,
+		"Embed": embed, "Gather": gather, "RMSNorm": rmsNorm, "LayerNorm": layerNorm, "RoPE": rope,
+		"GatedActivation": gated, "Activate": activate, "SoftCap": softCap, "Add": add, "Scale": scale, "ScaleRows": scaleRows,
 		"CosineDistance": cosine, "CrossEntropy": crossEntropy,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,61 +97,6 @@ func gather(r *rand.Rand, rows, cols int) []problem {
 	}}
 }
 
-// norm: a sum of squares in float32 whose roundings are random, a root, three products: 1e-6 of each element.
-func norm(r *rand.Rand, rows, cols int) (ps []problem) {
-	for _, kind := range []compute.Kind{compute.Float32, compute.BFloat16, compute.Float16} {
-		for _, groups := range []int{1, 3} {
-			for form, offset := range []float32{0, 1} {
-				width := cols * groups
-				x, w := normals(r, rows*width), newWeights(r, kind, cols)
-				const eps = 1e-5
-				ps = append(ps, problem{
-					name: fmt.Sprintf("RMSNorm %v [%d, %d·%d] offset %v", kind, rows, groups, cols, offset),
-					rows: rows,
-					apply: func(t *testing.T, dev compute.Device, lo, hi int) [][]float32 {
-						in := place(dev, hi-lo, width, x[lo*width:hi*width])
-						out, roots := in, place(dev, hi-lo, groups, nil)
-						if form == 0 {
-							out = place(dev, hi-lo, width, nil)
-						}
-						dev.RMSNorm(out.Tensor, in.Tensor, w.on(dev, 1, cols), eps, offset, roots.Tensor)
-						rows := out.read(t)
-						for i, r := range roots.read(t) {
-							rows[i] = append(slices.Clone(rows[i]), r...)
-						}
-						return rows
-					},
-					want: func(i int) (values, bounds []float64) {
-						var roots []float64
-						for g := range groups {
-							row := x[i*width+g*cols : i*width+(g+1)*cols]
-							sum := 0.0
-							for _, v := range row {
-								sum += float64(v) * float64(v)
-							}
-							root := 1 / math.Sqrt(sum/float64(cols)+float64(float32(eps)))
-							for j, v := range row {
-								values = append(values, float64(v)*root*(float64(offset)+w.exact[j]))
-							}
-							roots = append(roots, root)
-						}
-						values = append(values, roots...)
-						for _, v := range values {
-							bounds = append(bounds, 1e-6*math.Abs(v))
-						}
-						// offset + weight is rounded: what the sum loses near zero is an error of the offset's size.
-						for j := range width {
-							bounds[j] += float64(offset) * rounding * math.Abs(float64(x[i*width+j])) * roots[j/cols]
-						}
-						return values, bounds
-					},
-				})
-			}
-		}
-	}
-	return ps
-}
-
 // rope: two products and a sum, each rounded at most once, of the size of the products.
 func rope(r *rand.Rand, rows, cols int) (ps []problem) {
 	const positions = 19
@@ -159,7 +104,8 @@ func rope(r *rand.Rand, rows, cols int) (ps []problem) {
 	for i := range at {
 		at[i] = int32(r.IntN(positions))
 	}
-	for _, rest := range []int{0, 5} { // channels of a head that stay
+	for form := range 4 {
+		rest, pairs := form/2*5, compute.Pairs(form%2) // channels of a head that stay
 		headSize, heads := 2*cols+rest, 1+r.IntN(3)
 		if cols > 200 {
 			heads = 1
@@ -171,11 +117,11 @@ func rope(r *rand.Rand, rows, cols int) (ps []problem) {
 			cos[i], sin[i] = float32(c), float32(s)
 		}
 		ps = append(ps, problem{
-			name: fmt.Sprintf("RoPE [%d, %d·%d], %d pairs", rows, heads, headSize, cols),
+			name: fmt.Sprintf("RoPE [%d, %d·%d], %d pairs of order %d", rows, heads, headSize, cols, pairs),
 			rows: rows,
 			apply: func(t *testing.T, dev compute.Device, lo, hi int) [][]float32 {
 				v := place(dev, hi-lo, width, x[lo*width:hi*width])
-				dev.RoPE(v.Tensor, place(dev, positions, cols, cos).Tensor, place(dev, positions, cols, sin).Tensor, column(dev, at[lo:hi]), headSize, compute.Halves)
+				dev.RoPE(v.Tensor, place(dev, positions, cols, cos).Tensor, place(dev, positions, cols, sin).Tensor, column(dev, at[lo:hi]), headSize, pairs)
 				return v.read(t)
 			},
 			want: func(i int) (values, bounds []float64) {
@@ -185,41 +131,16 @@ func rope(r *rand.Rand, rows, cols int) (ps []problem) {
 				}
 				for h := 0; h < width; h += headSize {
 					for j := range cols {
-						a, b := values[h+j], values[h+cols+j]
+						low, high := h+j, h+cols+j
+						if pairs == compute.Neighbours {
+							low, high = h+2*j, h+2*j+1
+						}
+						a, b := values[low], values[high]
 						c, s := float64(cos[int(at[i])*cols+j]), float64(sin[int(at[i])*cols+j])
-						values[h+j], values[h+cols+j] = a*c-b*s, b*c+a*s
-						bounds[h+j] = 2.01 * rounding * (math.Abs(a*c) + math.Abs(b*s))
-						bounds[h+cols+j] = 2.01 * rounding * (math.Abs(b*c) + math.Abs(a*s))
+						values[low], values[high] = a*c-b*s, b*c+a*s
+						bounds[low] = 2.01 * rounding * (math.Abs(a*c) + math.Abs(b*s))
+						bounds[high] = 2.01 * rounding * (math.Abs(b*c) + math.Abs(a*s))
 					}
-				}
-				return values, bounds
-			},
-		})
-	}
-	return ps
-}
-
-// gated: the exponential is good to 2e-7, then three roundings. Where 1 + e⁻ˣ is infinite, 0 stands for what is below 1e-36.
-func gated(r *rand.Rand, rows, cols int) (ps []problem) {
-	gate, up := normals(r, rows*cols), normals(r, rows*cols)
-	for i := range gate {
-		gate[i] *= float32(math.Exp(6*r.Float64() - 3)) // to ±80
-	}
-	for form, name := range []string{"apart", "over gate", "over up"} {
-		ps = append(ps, problem{
-			name: fmt.Sprintf("GatedActivation [%d, %d] %s", rows, cols, name),
-			rows: rows,
-			apply: func(t *testing.T, dev compute.Device, lo, hi int) [][]float32 {
-				g, u := place(dev, hi-lo, cols, gate[lo*cols:hi*cols]), place(dev, hi-lo, cols, up[lo*cols:hi*cols])
-				out := [...]view{place(dev, hi-lo, cols, nil), g, u}[form]
-				dev.GatedActivation(out.Tensor, g.Tensor, u.Tensor, compute.SiLU)
-				return out.read(t)
-			},
-			want: func(i int) (values, bounds []float64) {
-				for j := range cols {
-					g, u := float64(gate[i*cols+j]), float64(up[i*cols+j])
-					v := g / (1 + math.Exp(-g)) * u
-					values, bounds = append(values, v), append(bounds, 4e-7*math.Abs(v)+1e-36*math.Abs(u))
 				}
 				return values, bounds
 			},

@@ -12,16 +12,10 @@ func (d *Device) GatedActivation(out, gate, up compute.Tensor, act compute.Activ
 	if !d.knows("GatedActivation", act) {
 		return
 	}
+	kernel := d.rows.gated[act]
 	d.eachRows(out.Rows, out.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			to, g, u := floatRow(out, i), floatRow(gate, i), floatRow(up, i)
-			if act == compute.SiLU {
-				d.rows.silu(to, g, u)
-				continue
-			}
-			for j := range to {
-				to[j] = activation(g[j], act) * u[j]
-			}
+			kernel(floatRow(out, i), floatRow(gate, i), floatRow(up, i))
 		}
 	})
 }
@@ -32,15 +26,16 @@ func (d *Device) Activate(out, x compute.Tensor, act compute.Activation) {
 		!d.fits("Activate", "x", x, out.Rows, out.Cols, float32Kind...) || !d.knows("Activate", act) {
 		return
 	}
+	kernel := d.rows.activate[act]
 	d.eachRows(out.Rows, out.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			d.rows.activate(floatRow(out, i), floatRow(x, i), act)
+			kernel(floatRow(out, i), floatRow(x, i))
 		}
 	})
 }
 
 func (d *Device) knows(op string, act compute.Activation) bool {
-	if act < compute.SiLU || act > compute.Sigmoid {
+	if act < compute.SiLU || act >= activations {
 		d.fail("%s: no activation %d", op, act)
 		return false
 	}

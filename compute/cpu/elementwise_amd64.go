@@ -4,10 +4,110 @@
 
 package cpu
 
-// silu512 writes gate/(1+e^-gate)·up.
+// silu512 writes x/(1+e^-x).
 //
 //go:noescape
-func silu512(out *float32, gate *float32, up *float32, n int)
+func silu512(out *float32, x *float32, n int)
+
+// siluGated512 writes up·x/(1+e^-x) of x = gate.
+//
+//go:noescape
+func siluGated512(out *float32, gate *float32, up *float32, n int)
+
+// gelu512 writes x·Φ(x).
+//
+//go:noescape
+func gelu512(out *float32, x *float32, n int)
+
+// geluGated512 writes up·x·Φ(x) of x = gate.
+//
+//go:noescape
+func geluGated512(out *float32, gate *float32, up *float32, n int)
+
+// geluTanh512 writes x/(1+e^(-2·√(2/π)·(x+0.044715·x³))).
+//
+//go:noescape
+func geluTanh512(out *float32, x *float32, n int)
+
+// geluTanhGated512 writes up·x/(1+e^(-2·√(2/π)·(x+0.044715·x³))) of x = gate.
+//
+//go:noescape
+func geluTanhGated512(out *float32, gate *float32, up *float32, n int)
+
+// quickGELU512 writes x/(1+e^(-1.702·x)).
+//
+//go:noescape
+func quickGELU512(out *float32, x *float32, n int)
+
+// quickGELUGated512 writes up·x/(1+e^(-1.702·x)) of x = gate.
+//
+//go:noescape
+func quickGELUGated512(out *float32, gate *float32, up *float32, n int)
+
+// relu512 writes max(0, x).
+//
+//go:noescape
+func relu512(out *float32, x *float32, n int)
+
+// reluGated512 writes up·max(0, x) of x = gate.
+//
+//go:noescape
+func reluGated512(out *float32, gate *float32, up *float32, n int)
+
+// reluSquared512 writes max(0, x)².
+//
+//go:noescape
+func reluSquared512(out *float32, x *float32, n int)
+
+// reluSquaredGated512 writes up·max(0, x)² of x = gate.
+//
+//go:noescape
+func reluSquaredGated512(out *float32, gate *float32, up *float32, n int)
+
+// sigmoid512 writes 1/(1+e^-x).
+//
+//go:noescape
+func sigmoid512(out *float32, x *float32, n int)
+
+// sigmoidGated512 writes up·1/(1+e^-x) of x = gate.
+//
+//go:noescape
+func sigmoidGated512(out *float32, gate *float32, up *float32, n int)
+
+// tanh512 writes limit·tanh(x·factor), where factor is scale/limit.
+//
+//go:noescape
+func tanh512(out *float32, x *float32, scale float32, factor float32, limit float32, n int)
+
+// sum512 is Σx.
+//
+//go:noescape
+func sum512(x *float32, n int) float64
+
+// squaresAround512 is Σ(x-mean)², differences rounded to float32.
+//
+//go:noescape
+func squaresAround512(x *float32, mean float32, n int) float64
+
+// affine512 writes (x-mean)·r·w + b, the last product not rounded.
+//
+//go:noescape
+func affine512(out *float32, x *float32, w *float32, b *float32, mean float32, r float32, n int)
+
+// times512 is x *= by.
+//
+//go:noescape
+func times512(x *float32, by float32, n int)
+
+// axpy512 is x += a·y, the product not rounded.
+//
+//go:noescape
+func axpy512(x *float32, y *float32, a float32, n int)
+
+// rotateNeighbours512 turns neighbouring channels, n in all, against each other; the first products are not rounded.
+//
+//go:noescape
+func rotateNeighbours512(x *float32, cos *float32, sin *float32, n int)
 
 // normalize512 writes x·r·w.
 //
@@ -49,10 +149,110 @@ func widenBF16512(dst *float32, src *uint16, n int)
 //go:noescape
 func widenF16512(dst *float32, src *uint16, n int)
 
-// siluAVX2 writes gate/(1+e^-gate)·up.
+// siluAVX2 writes x/(1+e^-x).
 //
 //go:noescape
-func siluAVX2(out *float32, gate *float32, up *float32, n int)
+func siluAVX2(out *float32, x *float32, n int)
+
+// siluGatedAVX2 writes up·x/(1+e^-x) of x = gate.
+//
+//go:noescape
+func siluGatedAVX2(out *float32, gate *float32, up *float32, n int)
+
+// geluAVX2 writes x·Φ(x).
+//
+//go:noescape
+func geluAVX2(out *float32, x *float32, n int)
+
+// geluGatedAVX2 writes up·x·Φ(x) of x = gate.
+//
+//go:noescape
+func geluGatedAVX2(out *float32, gate *float32, up *float32, n int)
+
+// geluTanhAVX2 writes x/(1+e^(-2·√(2/π)·(x+0.044715·x³))).
+//
+//go:noescape
+func geluTanhAVX2(out *float32, x *float32, n int)
+
+// geluTanhGatedAVX2 writes up·x/(1+e^(-2·√(2/π)·(x+0.044715·x³))) of x = gate.
+//
+//go:noescape
+func geluTanhGatedAVX2(out *float32, gate *float32, up *float32, n int)
+
+// quickGELUAVX2 writes x/(1+e^(-1.702·x)).
+//
+//go:noescape
+func quickGELUAVX2(out *float32, x *float32, n int)
+
+// quickGELUGatedAVX2 writes up·x/(1+e^(-1.702·x)) of x = gate.
+//
+//go:noescape
+func quickGELUGatedAVX2(out *float32, gate *float32, up *float32, n int)
+
+// reluAVX2 writes max(0, x).
+//
+//go:noescape
+func reluAVX2(out *float32, x *float32, n int)
+
+// reluGatedAVX2 writes up·max(0, x) of x = gate.
+//
+//go:noescape
+func reluGatedAVX2(out *float32, gate *float32, up *float32, n int)
+
+// reluSquaredAVX2 writes max(0, x)².
+//
+//go:noescape
+func reluSquaredAVX2(out *float32, x *float32, n int)
+
+// reluSquaredGatedAVX2 writes up·max(0, x)² of x = gate.
+//
+//go:noescape
+func reluSquaredGatedAVX2(out *float32, gate *float32, up *float32, n int)
+
+// sigmoidAVX2 writes 1/(1+e^-x).
+//
+//go:noescape
+func sigmoidAVX2(out *float32, x *float32, n int)
+
+// sigmoidGatedAVX2 writes up·1/(1+e^-x) of x = gate.
+//
+//go:noescape
+func sigmoidGatedAVX2(out *float32, gate *float32, up *float32, n int)
+
+// tanhAVX2 writes limit·tanh(x·factor), where factor is scale/limit.
+//
+//go:noescape
+func tanhAVX2(out *float32, x *float32, scale float32, factor float32, limit float32, n int)
+
+// sumAVX2 is Σx.
+//
+//go:noescape
+func sumAVX2(x *float32, n int) float64
+
+// squaresAroundAVX2 is Σ(x-mean)², differences rounded to float32.
+//
+//go:noescape
+func squaresAroundAVX2(x *float32, mean float32, n int) float64
+
+// affineAVX2 writes (x-mean)·r·w + b, the last product not rounded.
+//
+//go:noescape
+func affineAVX2(out *float32, x *float32, w *float32, b *float32, mean float32, r float32, n int)
+
+// timesAVX2 is x *= by.
+//
+//go:noescape
+func timesAVX2(x *float32, by float32, n int)
+
+// axpyAVX2 is x += a·y, the product not rounded.
+//
+//go:noescape
+func axpyAVX2(x *float32, y *float32, a float32, n int)
+
+// rotateNeighboursAVX2 turns neighbouring channels, n in all, against each other; the first products are not rounded.
+//
+//go:noescape
+func rotateNeighboursAVX2(x *float32, cos *float32, sin *float32, n int)
 
 // normalizeAVX2 writes x·r·w.
 //

@@ -4,9 +4,115 @@
 
 #include "textflag.h"
 
-// func silu512(out *float32, gate *float32, up *float32, n int)
+// func silu512(out *float32, x *float32, n int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·silu512(SB), NOSPLIT, $0-32
+TEXT ·silu512(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS           (CX), Z0
+	VXORPS            X2, X2, X2
+	VSUBPS            Z0, Z2, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	CMPQ              DX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             DX, DX
+	JZ                done
+	MOVQ              $-1, BX
+	SHLXQ             DX, BX, BX
+	NOTQ              BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VXORPS            X2, X2, X2
+	VSUBPS            Z0, Z2, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA expConstants<>+0(SB)/4, $0x3fb8aa3b
+DATA expConstants<>+4(SB)/4, $0x4b400000
+DATA expConstants<>+8(SB)/4, $0x3f318000
+DATA expConstants<>+12(SB)/4, $0xb95e8083
+DATA expConstants<>+16(SB)/4, $0x3ab688be
+DATA expConstants<>+20(SB)/4, $0x3c0905f1
+DATA expConstants<>+24(SB)/4, $0x3d2aaa8c
+DATA expConstants<>+28(SB)/4, $0x3e2aaa6e
+DATA expConstants<>+32(SB)/4, $0x3f000000
+DATA expConstants<>+36(SB)/4, $0x3f800000
+DATA expConstants<>+40(SB)/4, $0xc2aeac4f
+DATA expConstants<>+44(SB)/4, $0x42b17217
+DATA expConstants<>+48(SB)/4, $0x42b20000
+DATA expConstants<>+52(SB)/4, $0x7f800000
+GLOBL expConstants<>(SB), RODATA|NOPTR, $56
+
+DATA float3f800000x16<>+0(SB)/4, $0x3f800000
+DATA float3f800000x16<>+4(SB)/4, $0x3f800000
+DATA float3f800000x16<>+8(SB)/4, $0x3f800000
+DATA float3f800000x16<>+12(SB)/4, $0x3f800000
+DATA float3f800000x16<>+16(SB)/4, $0x3f800000
+DATA float3f800000x16<>+20(SB)/4, $0x3f800000
+DATA float3f800000x16<>+24(SB)/4, $0x3f800000
+DATA float3f800000x16<>+28(SB)/4, $0x3f800000
+DATA float3f800000x16<>+32(SB)/4, $0x3f800000
+DATA float3f800000x16<>+36(SB)/4, $0x3f800000
+DATA float3f800000x16<>+40(SB)/4, $0x3f800000
+DATA float3f800000x16<>+44(SB)/4, $0x3f800000
+DATA float3f800000x16<>+48(SB)/4, $0x3f800000
+DATA float3f800000x16<>+52(SB)/4, $0x3f800000
+DATA float3f800000x16<>+56(SB)/4, $0x3f800000
+DATA float3f800000x16<>+60(SB)/4, $0x3f800000
+GLOBL float3f800000x16<>(SB), RODATA|NOPTR, $64
+
+// func siluGated512(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·siluGated512(SB), NOSPLIT, $0-32
 	MOVQ out+0(FP), AX
 	MOVQ gate+8(FP), CX
 	MOVQ up+16(FP), DX
@@ -35,7 +141,7 @@ loop:
 	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
 	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
 	VSCALEFPS.Z       Z3, Z4, K2, Z2
-	VADDPS            siluOne512<>+0(SB), Z2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
 	VDIVPS            Z2, Z0, Z0
 	VMULPS            Z1, Z0, Z0
 	VMOVUPS           Z0, (AX)
@@ -73,7 +179,7 @@ tail:
 	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
 	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
 	VSCALEFPS.Z       Z3, Z4, K2, Z2
-	VADDPS            siluOne512<>+0(SB), Z2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
 	VDIVPS            Z2, Z0, Z0
 	VMULPS            Z1, Z0, Z0
 	VMOVUPS           Z0, K1, (AX)
@@ -82,39 +188,1724 @@ done:
 	VZEROUPPER
 	RET
 
-DATA siluOne512<>+0(SB)/4, $0x3f800000
-DATA siluOne512<>+4(SB)/4, $0x3f800000
-DATA siluOne512<>+8(SB)/4, $0x3f800000
-DATA siluOne512<>+12(SB)/4, $0x3f800000
-DATA siluOne512<>+16(SB)/4, $0x3f800000
-DATA siluOne512<>+20(SB)/4, $0x3f800000
-DATA siluOne512<>+24(SB)/4, $0x3f800000
-DATA siluOne512<>+28(SB)/4, $0x3f800000
-DATA siluOne512<>+32(SB)/4, $0x3f800000
-DATA siluOne512<>+36(SB)/4, $0x3f800000
-DATA siluOne512<>+40(SB)/4, $0x3f800000
-DATA siluOne512<>+44(SB)/4, $0x3f800000
-DATA siluOne512<>+48(SB)/4, $0x3f800000
-DATA siluOne512<>+52(SB)/4, $0x3f800000
-DATA siluOne512<>+56(SB)/4, $0x3f800000
-DATA siluOne512<>+60(SB)/4, $0x3f800000
-GLOBL siluOne512<>(SB), RODATA|NOPTR, $64
+// func gelu512(out *float32, x *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·gelu512(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x10
+	JLT  tail
 
-DATA expConstants<>+0(SB)/4, $0x3fb8aa3b
-DATA expConstants<>+4(SB)/4, $0x4b400000
-DATA expConstants<>+8(SB)/4, $0x3f318000
-DATA expConstants<>+12(SB)/4, $0xb95e8083
-DATA expConstants<>+16(SB)/4, $0x3ab688be
-DATA expConstants<>+20(SB)/4, $0x3c0905f1
-DATA expConstants<>+24(SB)/4, $0x3d2aaa8c
-DATA expConstants<>+28(SB)/4, $0x3e2aaa6e
-DATA expConstants<>+32(SB)/4, $0x3f000000
-DATA expConstants<>+36(SB)/4, $0x3f800000
-DATA expConstants<>+40(SB)/4, $0xc2aeac4f
-DATA expConstants<>+44(SB)/4, $0x42b17217
-DATA expConstants<>+48(SB)/4, $0x42b20000
-DATA expConstants<>+52(SB)/4, $0x7f800000
-GLOBL expConstants<>(SB), RODATA|NOPTR, $56
+loop:
+	VMOVUPS           (CX), Z0
+	VANDPS            float7fffffffx16<>+0(SB), Z0, Z2
+	VMINPS            float41600000x16<>+0(SB), Z2, Z2
+	VMOVUPS           float3eb33333x16<>+0(SB), Z3
+	VFMADD213PS       float3f800000x16<>+0(SB), Z2, Z3
+	VMOVUPS           float3f800000x16<>+0(SB), Z4
+	VDIVPS            Z3, Z4, Z3
+	VMOVUPS           float3b8d5b0fx16<>+0(SB), Z4
+	VFMADD213PS       floatbd54ae2dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e48830cx16<>+0(SB), Z3, Z4
+	VFMADD213PS       floatbea5001dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e5935d1x16<>+0(SB), Z3, Z4
+	VFMADD213PS       floatbd4d2a25x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3dea0e15x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3df1d44dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e0f6ae0x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e0ef687x16<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z4, Z4
+	VMULPS            Z2, Z2, Z5
+	VMOVAPS           Z2, Z6
+	VFMSUB213PS       Z5, Z2, Z6
+	VMULPS            floatbf000000x16<>+0(SB), Z5, Z5
+	VMULPS            floatbf000000x16<>+0(SB), Z6, Z6
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z5, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z7
+	VMINPS            Z5, Z7, Z5
+	VBROADCASTSS      expConstants<>+0(SB), Z7
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z5, Z7
+	VSUBPS.BCST       expConstants<>+4(SB), Z7, Z7
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z7, Z5
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z7, Z5
+	VBROADCASTSS      expConstants<>+16(SB), Z8
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z8
+	VSCALEFPS.Z       Z7, Z8, K2, Z5
+	VFMADD213PS       Z5, Z5, Z6
+	VMULPS            Z6, Z4, Z4
+	VMOVUPS           float3f800000x16<>+0(SB), Z5
+	VSUBPS            Z4, Z5, Z5
+	VPMOVD2M          Z0, K3
+	VMOVAPS           Z4, K3, Z5
+	VMULPS            Z5, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	CMPQ              DX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             DX, DX
+	JZ                done
+	MOVQ              $-1, BX
+	SHLXQ             DX, BX, BX
+	NOTQ              BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VANDPS            float7fffffffx16<>+0(SB), Z0, Z2
+	VMINPS            float41600000x16<>+0(SB), Z2, Z2
+	VMOVUPS           float3eb33333x16<>+0(SB), Z3
+	VFMADD213PS       float3f800000x16<>+0(SB), Z2, Z3
+	VMOVUPS           float3f800000x16<>+0(SB), Z4
+	VDIVPS            Z3, Z4, Z3
+	VMOVUPS           float3b8d5b0fx16<>+0(SB), Z4
+	VFMADD213PS       floatbd54ae2dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e48830cx16<>+0(SB), Z3, Z4
+	VFMADD213PS       floatbea5001dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e5935d1x16<>+0(SB), Z3, Z4
+	VFMADD213PS       floatbd4d2a25x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3dea0e15x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3df1d44dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e0f6ae0x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e0ef687x16<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z4, Z4
+	VMULPS            Z2, Z2, Z5
+	VMOVAPS           Z2, Z6
+	VFMSUB213PS       Z5, Z2, Z6
+	VMULPS            floatbf000000x16<>+0(SB), Z5, Z5
+	VMULPS            floatbf000000x16<>+0(SB), Z6, Z6
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z5, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z7
+	VMINPS            Z5, Z7, Z5
+	VBROADCASTSS      expConstants<>+0(SB), Z7
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z5, Z7
+	VSUBPS.BCST       expConstants<>+4(SB), Z7, Z7
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z7, Z5
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z7, Z5
+	VBROADCASTSS      expConstants<>+16(SB), Z8
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z8
+	VSCALEFPS.Z       Z7, Z8, K2, Z5
+	VFMADD213PS       Z5, Z5, Z6
+	VMULPS            Z6, Z4, Z4
+	VMOVUPS           float3f800000x16<>+0(SB), Z5
+	VSUBPS            Z4, Z5, Z5
+	VPMOVD2M          Z0, K3
+	VMOVAPS           Z4, K3, Z5
+	VMULPS            Z5, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA float7fffffffx16<>+0(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+4(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+8(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+12(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+16(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+20(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+24(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+28(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+32(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+36(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+40(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+44(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+48(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+52(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+56(SB)/4, $0x7fffffff
+DATA float7fffffffx16<>+60(SB)/4, $0x7fffffff
+GLOBL float7fffffffx16<>(SB), RODATA|NOPTR, $64
+
+DATA float41600000x16<>+0(SB)/4, $0x41600000
+DATA float41600000x16<>+4(SB)/4, $0x41600000
+DATA float41600000x16<>+8(SB)/4, $0x41600000
+DATA float41600000x16<>+12(SB)/4, $0x41600000
+DATA float41600000x16<>+16(SB)/4, $0x41600000
+DATA float41600000x16<>+20(SB)/4, $0x41600000
+DATA float41600000x16<>+24(SB)/4, $0x41600000
+DATA float41600000x16<>+28(SB)/4, $0x41600000
+DATA float41600000x16<>+32(SB)/4, $0x41600000
+DATA float41600000x16<>+36(SB)/4, $0x41600000
+DATA float41600000x16<>+40(SB)/4, $0x41600000
+DATA float41600000x16<>+44(SB)/4, $0x41600000
+DATA float41600000x16<>+48(SB)/4, $0x41600000
+DATA float41600000x16<>+52(SB)/4, $0x41600000
+DATA float41600000x16<>+56(SB)/4, $0x41600000
+DATA float41600000x16<>+60(SB)/4, $0x41600000
+GLOBL float41600000x16<>(SB), RODATA|NOPTR, $64
+
+DATA float3eb33333x16<>+0(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+4(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+8(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+12(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+16(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+20(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+24(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+28(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+32(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+36(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+40(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+44(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+48(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+52(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+56(SB)/4, $0x3eb33333
+DATA float3eb33333x16<>+60(SB)/4, $0x3eb33333
+GLOBL float3eb33333x16<>(SB), RODATA|NOPTR, $64
+
+DATA float3b8d5b0fx16<>+0(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+4(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+8(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+12(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+16(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+20(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+24(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+28(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+32(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+36(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+40(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+44(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+48(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+52(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+56(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx16<>+60(SB)/4, $0x3b8d5b0f
+GLOBL float3b8d5b0fx16<>(SB), RODATA|NOPTR, $64
+
+DATA floatbd54ae2dx16<>+0(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+4(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+8(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+12(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+16(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+20(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+24(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+28(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+32(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+36(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+40(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+44(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+48(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+52(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+56(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx16<>+60(SB)/4, $0xbd54ae2d
+GLOBL floatbd54ae2dx16<>(SB), RODATA|NOPTR, $64
+
+DATA float3e48830cx16<>+0(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+4(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+8(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+12(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+16(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+20(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+24(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+28(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+32(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+36(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+40(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+44(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+48(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+52(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+56(SB)/4, $0x3e48830c
+DATA float3e48830cx16<>+60(SB)/4, $0x3e48830c
+GLOBL float3e48830cx16<>(SB), RODATA|NOPTR, $64
+
+DATA floatbea5001dx16<>+0(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+4(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+8(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+12(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+16(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+20(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+24(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+28(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+32(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+36(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+40(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+44(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+48(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+52(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+56(SB)/4, $0xbea5001d
+DATA floatbea5001dx16<>+60(SB)/4, $0xbea5001d
+GLOBL floatbea5001dx16<>(SB), RODATA|NOPTR, $64
+
+DATA float3e5935d1x16<>+0(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+4(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+8(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+12(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+16(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+20(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+24(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+28(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+32(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+36(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+40(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+44(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+48(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+52(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+56(SB)/4, $0x3e5935d1
+DATA float3e5935d1x16<>+60(SB)/4, $0x3e5935d1
+GLOBL float3e5935d1x16<>(SB), RODATA|NOPTR, $64
+
+DATA floatbd4d2a25x16<>+0(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+4(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+8(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+12(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+16(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+20(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+24(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+28(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+32(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+36(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+40(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+44(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+48(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+52(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+56(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x16<>+60(SB)/4, $0xbd4d2a25
+GLOBL floatbd4d2a25x16<>(SB), RODATA|NOPTR, $64
+
+DATA float3dea0e15x16<>+0(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+4(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+8(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+12(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+16(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+20(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+24(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+28(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+32(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+36(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+40(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+44(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+48(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+52(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+56(SB)/4, $0x3dea0e15
+DATA float3dea0e15x16<>+60(SB)/4, $0x3dea0e15
+GLOBL float3dea0e15x16<>(SB), RODATA|NOPTR, $64
+
+DATA float3df1d44dx16<>+0(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+4(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+8(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+12(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+16(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+20(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+24(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+28(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+32(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+36(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+40(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+44(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+48(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+52(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+56(SB)/4, $0x3df1d44d
+DATA float3df1d44dx16<>+60(SB)/4, $0x3df1d44d
+GLOBL float3df1d44dx16<>(SB), RODATA|NOPTR, $64
+
+DATA float3e0f6ae0x16<>+0(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+4(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+8(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+12(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+16(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+20(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+24(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+28(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+32(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+36(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+40(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+44(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+48(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+52(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+56(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x16<>+60(SB)/4, $0x3e0f6ae0
+GLOBL float3e0f6ae0x16<>(SB), RODATA|NOPTR, $64
+
+DATA float3e0ef687x16<>+0(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+4(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+8(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+12(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+16(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+20(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+24(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+28(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+32(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+36(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+40(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+44(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+48(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+52(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+56(SB)/4, $0x3e0ef687
+DATA float3e0ef687x16<>+60(SB)/4, $0x3e0ef687
+GLOBL float3e0ef687x16<>(SB), RODATA|NOPTR, $64
+
+DATA floatbf000000x16<>+0(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+4(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+8(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+12(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+16(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+20(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+24(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+28(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+32(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+36(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+40(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+44(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+48(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+52(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+56(SB)/4, $0xbf000000
+DATA floatbf000000x16<>+60(SB)/4, $0xbf000000
+GLOBL floatbf000000x16<>(SB), RODATA|NOPTR, $64
+
+// func geluGated512(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·geluGated512(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS           (CX), Z0
+	VMOVUPS           (DX), Z1
+	VANDPS            float7fffffffx16<>+0(SB), Z0, Z2
+	VMINPS            float41600000x16<>+0(SB), Z2, Z2
+	VMOVUPS           float3eb33333x16<>+0(SB), Z3
+	VFMADD213PS       float3f800000x16<>+0(SB), Z2, Z3
+	VMOVUPS           float3f800000x16<>+0(SB), Z4
+	VDIVPS            Z3, Z4, Z3
+	VMOVUPS           float3b8d5b0fx16<>+0(SB), Z4
+	VFMADD213PS       floatbd54ae2dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e48830cx16<>+0(SB), Z3, Z4
+	VFMADD213PS       floatbea5001dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e5935d1x16<>+0(SB), Z3, Z4
+	VFMADD213PS       floatbd4d2a25x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3dea0e15x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3df1d44dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e0f6ae0x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e0ef687x16<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z4, Z4
+	VMULPS            Z2, Z2, Z5
+	VMOVAPS           Z2, Z6
+	VFMSUB213PS       Z5, Z2, Z6
+	VMULPS            floatbf000000x16<>+0(SB), Z5, Z5
+	VMULPS            floatbf000000x16<>+0(SB), Z6, Z6
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z5, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z7
+	VMINPS            Z5, Z7, Z5
+	VBROADCASTSS      expConstants<>+0(SB), Z7
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z5, Z7
+	VSUBPS.BCST       expConstants<>+4(SB), Z7, Z7
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z7, Z5
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z7, Z5
+	VBROADCASTSS      expConstants<>+16(SB), Z8
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z8
+	VSCALEFPS.Z       Z7, Z8, K2, Z5
+	VFMADD213PS       Z5, Z5, Z6
+	VMULPS            Z6, Z4, Z4
+	VMOVUPS           float3f800000x16<>+0(SB), Z5
+	VSUBPS            Z4, Z5, Z5
+	VPMOVD2M          Z0, K3
+	VMOVAPS           Z4, K3, Z5
+	VMULPS            Z5, Z0, Z0
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	ADDQ              $0x40, DX
+	SUBQ              $0x10, BX
+	CMPQ              BX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             BX, BX
+	JZ                done
+	MOVQ              $-1, SI
+	SHLXQ             BX, SI, SI
+	NOTQ              SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMOVUPS.Z         (DX), K1, Z1
+	VANDPS            float7fffffffx16<>+0(SB), Z0, Z2
+	VMINPS            float41600000x16<>+0(SB), Z2, Z2
+	VMOVUPS           float3eb33333x16<>+0(SB), Z3
+	VFMADD213PS       float3f800000x16<>+0(SB), Z2, Z3
+	VMOVUPS           float3f800000x16<>+0(SB), Z4
+	VDIVPS            Z3, Z4, Z3
+	VMOVUPS           float3b8d5b0fx16<>+0(SB), Z4
+	VFMADD213PS       floatbd54ae2dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e48830cx16<>+0(SB), Z3, Z4
+	VFMADD213PS       floatbea5001dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e5935d1x16<>+0(SB), Z3, Z4
+	VFMADD213PS       floatbd4d2a25x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3dea0e15x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3df1d44dx16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e0f6ae0x16<>+0(SB), Z3, Z4
+	VFMADD213PS       float3e0ef687x16<>+0(SB), Z3, Z4
+	VMULPS            Z3, Z4, Z4
+	VMULPS            Z2, Z2, Z5
+	VMOVAPS           Z2, Z6
+	VFMSUB213PS       Z5, Z2, Z6
+	VMULPS            floatbf000000x16<>+0(SB), Z5, Z5
+	VMULPS            floatbf000000x16<>+0(SB), Z6, Z6
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z5, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z7
+	VMINPS            Z5, Z7, Z5
+	VBROADCASTSS      expConstants<>+0(SB), Z7
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z5, Z7
+	VSUBPS.BCST       expConstants<>+4(SB), Z7, Z7
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z7, Z5
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z7, Z5
+	VBROADCASTSS      expConstants<>+16(SB), Z8
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z8
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z8
+	VSCALEFPS.Z       Z7, Z8, K2, Z5
+	VFMADD213PS       Z5, Z5, Z6
+	VMULPS            Z6, Z4, Z4
+	VMOVUPS           float3f800000x16<>+0(SB), Z5
+	VSUBPS            Z4, Z5, Z5
+	VPMOVD2M          Z0, K3
+	VMOVAPS           Z4, K3, Z5
+	VMULPS            Z5, Z0, Z0
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluTanh512(out *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·geluTanh512(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS           (CX), Z0
+	VMULPS            Z0, Z0, Z2
+	VMOVUPS           floatbd922279x16<>+0(SB), Z3
+	VFMADD213PS       floatbfcc422ax16<>+0(SB), Z3, Z2
+	VMULPS            Z0, Z2, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	CMPQ              DX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             DX, DX
+	JZ                done
+	MOVQ              $-1, BX
+	SHLXQ             DX, BX, BX
+	NOTQ              BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMULPS            Z0, Z0, Z2
+	VMOVUPS           floatbd922279x16<>+0(SB), Z3
+	VFMADD213PS       floatbfcc422ax16<>+0(SB), Z3, Z2
+	VMULPS            Z0, Z2, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA floatbd922279x16<>+0(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+4(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+8(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+12(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+16(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+20(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+24(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+28(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+32(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+36(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+40(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+44(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+48(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+52(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+56(SB)/4, $0xbd922279
+DATA floatbd922279x16<>+60(SB)/4, $0xbd922279
+GLOBL floatbd922279x16<>(SB), RODATA|NOPTR, $64
+
+DATA floatbfcc422ax16<>+0(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+4(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+8(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+12(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+16(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+20(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+24(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+28(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+32(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+36(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+40(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+44(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+48(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+52(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+56(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax16<>+60(SB)/4, $0xbfcc422a
+GLOBL floatbfcc422ax16<>(SB), RODATA|NOPTR, $64
+
+// func geluTanhGated512(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·geluTanhGated512(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS           (CX), Z0
+	VMOVUPS           (DX), Z1
+	VMULPS            Z0, Z0, Z2
+	VMOVUPS           floatbd922279x16<>+0(SB), Z3
+	VFMADD213PS       floatbfcc422ax16<>+0(SB), Z3, Z2
+	VMULPS            Z0, Z2, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	ADDQ              $0x40, DX
+	SUBQ              $0x10, BX
+	CMPQ              BX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             BX, BX
+	JZ                done
+	MOVQ              $-1, SI
+	SHLXQ             BX, SI, SI
+	NOTQ              SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMOVUPS.Z         (DX), K1, Z1
+	VMULPS            Z0, Z0, Z2
+	VMOVUPS           floatbd922279x16<>+0(SB), Z3
+	VFMADD213PS       floatbfcc422ax16<>+0(SB), Z3, Z2
+	VMULPS            Z0, Z2, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func quickGELU512(out *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·quickGELU512(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS           (CX), Z0
+	VMULPS            floatbfd9db23x16<>+0(SB), Z0, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	CMPQ              DX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             DX, DX
+	JZ                done
+	MOVQ              $-1, BX
+	SHLXQ             DX, BX, BX
+	NOTQ              BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMULPS            floatbfd9db23x16<>+0(SB), Z0, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA floatbfd9db23x16<>+0(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+4(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+8(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+12(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+16(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+20(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+24(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+28(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+32(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+36(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+40(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+44(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+48(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+52(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+56(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x16<>+60(SB)/4, $0xbfd9db23
+GLOBL floatbfd9db23x16<>(SB), RODATA|NOPTR, $64
+
+// func quickGELUGated512(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·quickGELUGated512(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS           (CX), Z0
+	VMOVUPS           (DX), Z1
+	VMULPS            floatbfd9db23x16<>+0(SB), Z0, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	ADDQ              $0x40, DX
+	SUBQ              $0x10, BX
+	CMPQ              BX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             BX, BX
+	JZ                done
+	MOVQ              $-1, SI
+	SHLXQ             BX, SI, SI
+	NOTQ              SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMOVUPS.Z         (DX), K1, Z1
+	VMULPS            floatbfd9db23x16<>+0(SB), Z0, Z2
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z0, Z0
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func relu512(out *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·relu512(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS (CX), Z0
+	VXORPS  X2, X2, X2
+	VMAXPS  Z0, Z2, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	CMPQ    DX, $0x10
+	JGE     loop
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	MOVQ      $-1, BX
+	SHLXQ     DX, BX, BX
+	NOTQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (CX), K1, Z0
+	VXORPS    X2, X2, X2
+	VMAXPS    Z0, Z2, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluGated512(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reluGated512(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VXORPS  X2, X2, X2
+	VMAXPS  Z0, Z2, Z0
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, BX
+	CMPQ    BX, $0x10
+	JGE     loop
+
+tail:
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, SI
+	SHLXQ     BX, SI, SI
+	NOTQ      SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VXORPS    X2, X2, X2
+	VMAXPS    Z0, Z2, Z0
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluSquared512(out *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reluSquared512(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS (CX), Z0
+	VXORPS  X2, X2, X2
+	VMAXPS  Z0, Z2, Z0
+	VMULPS  Z0, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	CMPQ    DX, $0x10
+	JGE     loop
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	MOVQ      $-1, BX
+	SHLXQ     DX, BX, BX
+	NOTQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (CX), K1, Z0
+	VXORPS    X2, X2, X2
+	VMAXPS    Z0, Z2, Z0
+	VMULPS    Z0, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluSquaredGated512(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reluSquaredGated512(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS (CX), Z0
+	VMOVUPS (DX), Z1
+	VXORPS  X2, X2, X2
+	VMAXPS  Z0, Z2, Z0
+	VMULPS  Z0, Z0, Z0
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	SUBQ    $0x10, BX
+	CMPQ    BX, $0x10
+	JGE     loop
+
+tail:
+	TESTQ     BX, BX
+	JZ        done
+	MOVQ      $-1, SI
+	SHLXQ     BX, SI, SI
+	NOTQ      SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VXORPS    X2, X2, X2
+	VMAXPS    Z0, Z2, Z0
+	VMULPS    Z0, Z0, Z0
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sigmoid512(out *float32, x *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sigmoid512(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS           (CX), Z0
+	VXORPS            X2, X2, X2
+	VSUBPS            Z0, Z2, Z2
+	VMOVUPS           float3f800000x16<>+0(SB), Z6
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z6, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	CMPQ              DX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             DX, DX
+	JZ                done
+	MOVQ              $-1, BX
+	SHLXQ             DX, BX, BX
+	NOTQ              BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VXORPS            X2, X2, X2
+	VSUBPS            Z0, Z2, Z2
+	VMOVUPS           float3f800000x16<>+0(SB), Z6
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z6, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sigmoidGated512(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sigmoidGated512(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x10
+	JLT  tail
+
+loop:
+	VMOVUPS           (CX), Z0
+	VMOVUPS           (DX), Z1
+	VXORPS            X2, X2, X2
+	VSUBPS            Z0, Z2, Z2
+	VMOVUPS           float3f800000x16<>+0(SB), Z6
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z6, Z0
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	ADDQ              $0x40, DX
+	SUBQ              $0x10, BX
+	CMPQ              BX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             BX, BX
+	JZ                done
+	MOVQ              $-1, SI
+	SHLXQ             BX, SI, SI
+	NOTQ              SI
+	KMOVW             SI, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMOVUPS.Z         (DX), K1, Z1
+	VXORPS            X2, X2, X2
+	VSUBPS            Z0, Z2, Z2
+	VMOVUPS           float3f800000x16<>+0(SB), Z6
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z2, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VBROADCASTSS      expConstants<>+0(SB), Z3
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z2, Z3
+	VSUBPS.BCST       expConstants<>+4(SB), Z3, Z3
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z3, Z2
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z3, Z2
+	VBROADCASTSS      expConstants<>+16(SB), Z4
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z2, Z4
+	VSCALEFPS.Z       Z3, Z4, K2, Z2
+	VADDPS            float3f800000x16<>+0(SB), Z2, Z2
+	VDIVPS            Z2, Z6, Z0
+	VMULPS            Z1, Z0, Z0
+	VMOVUPS           Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func tanh512(out *float32, x *float32, scale float32, factor float32, limit float32, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·tanh512(SB), NOSPLIT, $0-40
+	MOVQ         out+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+32(FP), DX
+	VBROADCASTSS scale+16(FP), Z10
+	VBROADCASTSS factor+20(FP), Z11
+	VBROADCASTSS limit+24(FP), Z12
+	CMPQ         DX, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS           (CX), Z0
+	VMULPS            Z11, Z0, Z1
+	VMULPS            Z1, Z1, Z2
+	VMOVUPS           floatbbc61869x16<>+0(SB), Z3
+	VFMADD213PS       float3cabb779x16<>+0(SB), Z2, Z3
+	VFMADD213PS       floatbd5c8acdx16<>+0(SB), Z2, Z3
+	VFMADD213PS       float3e0886ecx16<>+0(SB), Z2, Z3
+	VFMADD213PS       floatbeaaaaa9x16<>+0(SB), Z2, Z3
+	VFMADD213PS       float3f800000x16<>+0(SB), Z2, Z3
+	VMULPS            Z10, Z0, Z0
+	VMULPS            Z3, Z0, Z0
+	VANDPS            float7fffffffx16<>+0(SB), Z1, Z4
+	VANDPS            float80000000x16<>+0(SB), Z1, Z1
+	VADDPS            Z4, Z4, Z5
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z5, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z6
+	VMINPS            Z5, Z6, Z5
+	VBROADCASTSS      expConstants<>+0(SB), Z6
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z5, Z6
+	VSUBPS.BCST       expConstants<>+4(SB), Z6, Z6
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z6, Z5
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z6, Z5
+	VBROADCASTSS      expConstants<>+16(SB), Z7
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z7
+	VSCALEFPS.Z       Z6, Z7, K2, Z5
+	VADDPS            float3f800000x16<>+0(SB), Z5, Z5
+	VMOVUPS           float40000000x16<>+0(SB), Z6
+	VDIVPS            Z5, Z6, Z5
+	VMOVUPS           float3f800000x16<>+0(SB), Z6
+	VSUBPS            Z5, Z6, Z5
+	VMULPS            Z12, Z5, Z5
+	VORPS             Z1, Z5, Z5
+	VCMPPS            $0x11, float3f200000x16<>+0(SB), Z4, K3
+	VMOVAPS           Z0, K3, Z5
+	VMOVUPS           Z5, (AX)
+	ADDQ              $0x40, AX
+	ADDQ              $0x40, CX
+	SUBQ              $0x10, DX
+	CMPQ              DX, $0x10
+	JGE               loop
+
+tail:
+	TESTQ             DX, DX
+	JZ                done
+	MOVQ              $-1, BX
+	SHLXQ             DX, BX, BX
+	NOTQ              BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (CX), K1, Z0
+	VMULPS            Z11, Z0, Z1
+	VMULPS            Z1, Z1, Z2
+	VMOVUPS           floatbbc61869x16<>+0(SB), Z3
+	VFMADD213PS       float3cabb779x16<>+0(SB), Z2, Z3
+	VFMADD213PS       floatbd5c8acdx16<>+0(SB), Z2, Z3
+	VFMADD213PS       float3e0886ecx16<>+0(SB), Z2, Z3
+	VFMADD213PS       floatbeaaaaa9x16<>+0(SB), Z2, Z3
+	VFMADD213PS       float3f800000x16<>+0(SB), Z2, Z3
+	VMULPS            Z10, Z0, Z0
+	VMULPS            Z3, Z0, Z0
+	VANDPS            float7fffffffx16<>+0(SB), Z1, Z4
+	VANDPS            float80000000x16<>+0(SB), Z1, Z1
+	VADDPS            Z4, Z4, Z5
+	VCMPPS.BCST       $0x15, expConstants<>+40(SB), Z5, K2
+	VBROADCASTSS      expConstants<>+48(SB), Z6
+	VMINPS            Z5, Z6, Z5
+	VBROADCASTSS      expConstants<>+0(SB), Z6
+	VFMADD213PS.BCST  expConstants<>+4(SB), Z5, Z6
+	VSUBPS.BCST       expConstants<>+4(SB), Z6, Z6
+	VFNMADD231PS.BCST expConstants<>+8(SB), Z6, Z5
+	VFNMADD231PS.BCST expConstants<>+12(SB), Z6, Z5
+	VBROADCASTSS      expConstants<>+16(SB), Z7
+	VFMADD213PS.BCST  expConstants<>+20(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+24(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+28(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+32(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z7
+	VFMADD213PS.BCST  expConstants<>+36(SB), Z5, Z7
+	VSCALEFPS.Z       Z6, Z7, K2, Z5
+	VADDPS            float3f800000x16<>+0(SB), Z5, Z5
+	VMOVUPS           float40000000x16<>+0(SB), Z6
+	VDIVPS            Z5, Z6, Z5
+	VMOVUPS           float3f800000x16<>+0(SB), Z6
+	VSUBPS            Z5, Z6, Z5
+	VMULPS            Z12, Z5, Z5
+	VORPS             Z1, Z5, Z5
+	VCMPPS            $0x11, float3f200000x16<>+0(SB), Z4, K3
+	VMOVAPS           Z0, K3, Z5
+	VMOVUPS           Z5, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA floatbbc61869x16<>+0(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+4(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+8(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+12(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+16(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+20(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+24(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+28(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+32(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+36(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+40(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+44(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+48(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+52(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+56(SB)/4, $0xbbc61869
+DATA floatbbc61869x16<>+60(SB)/4, $0xbbc61869
+GLOBL floatbbc61869x16<>(SB), RODATA|NOPTR, $64
+
+DATA float3cabb779x16<>+0(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+4(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+8(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+12(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+16(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+20(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+24(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+28(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+32(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+36(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+40(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+44(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+48(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+52(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+56(SB)/4, $0x3cabb779
+DATA float3cabb779x16<>+60(SB)/4, $0x3cabb779
+GLOBL float3cabb779x16<>(SB), RODATA|NOPTR, $64
+
+DATA floatbd5c8acdx16<>+0(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+4(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+8(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+12(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+16(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+20(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+24(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+28(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+32(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+36(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+40(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+44(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+48(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+52(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+56(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx16<>+60(SB)/4, $0xbd5c8acd
+GLOBL floatbd5c8acdx16<>(SB), RODATA|NOPTR, $64
+
+DATA float3e0886ecx16<>+0(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+4(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+8(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+12(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+16(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+20(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+24(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+28(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+32(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+36(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+40(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+44(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+48(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+52(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+56(SB)/4, $0x3e0886ec
+DATA float3e0886ecx16<>+60(SB)/4, $0x3e0886ec
+GLOBL float3e0886ecx16<>(SB), RODATA|NOPTR, $64
+
+DATA floatbeaaaaa9x16<>+0(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+4(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+8(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+12(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+16(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+20(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+24(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+28(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+32(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+36(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+40(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+44(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+48(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+52(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+56(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x16<>+60(SB)/4, $0xbeaaaaa9
+GLOBL floatbeaaaaa9x16<>(SB), RODATA|NOPTR, $64
+
+DATA float80000000x16<>+0(SB)/4, $0x80000000
+DATA float80000000x16<>+4(SB)/4, $0x80000000
+DATA float80000000x16<>+8(SB)/4, $0x80000000
+DATA float80000000x16<>+12(SB)/4, $0x80000000
+DATA float80000000x16<>+16(SB)/4, $0x80000000
+DATA float80000000x16<>+20(SB)/4, $0x80000000
+DATA float80000000x16<>+24(SB)/4, $0x80000000
+DATA float80000000x16<>+28(SB)/4, $0x80000000
+DATA float80000000x16<>+32(SB)/4, $0x80000000
+DATA float80000000x16<>+36(SB)/4, $0x80000000
+DATA float80000000x16<>+40(SB)/4, $0x80000000
+DATA float80000000x16<>+44(SB)/4, $0x80000000
+DATA float80000000x16<>+48(SB)/4, $0x80000000
+DATA float80000000x16<>+52(SB)/4, $0x80000000
+DATA float80000000x16<>+56(SB)/4, $0x80000000
+DATA float80000000x16<>+60(SB)/4, $0x80000000
+GLOBL float80000000x16<>(SB), RODATA|NOPTR, $64
+
+DATA float40000000x16<>+0(SB)/4, $0x40000000
+DATA float40000000x16<>+4(SB)/4, $0x40000000
+DATA float40000000x16<>+8(SB)/4, $0x40000000
+DATA float40000000x16<>+12(SB)/4, $0x40000000
+DATA float40000000x16<>+16(SB)/4, $0x40000000
+DATA float40000000x16<>+20(SB)/4, $0x40000000
+DATA float40000000x16<>+24(SB)/4, $0x40000000
+DATA float40000000x16<>+28(SB)/4, $0x40000000
+DATA float40000000x16<>+32(SB)/4, $0x40000000
+DATA float40000000x16<>+36(SB)/4, $0x40000000
+DATA float40000000x16<>+40(SB)/4, $0x40000000
+DATA float40000000x16<>+44(SB)/4, $0x40000000
+DATA float40000000x16<>+48(SB)/4, $0x40000000
+DATA float40000000x16<>+52(SB)/4, $0x40000000
+DATA float40000000x16<>+56(SB)/4, $0x40000000
+DATA float40000000x16<>+60(SB)/4, $0x40000000
+GLOBL float40000000x16<>(SB), RODATA|NOPTR, $64
+
+DATA float3f200000x16<>+0(SB)/4, $0x3f200000
+DATA float3f200000x16<>+4(SB)/4, $0x3f200000
+DATA float3f200000x16<>+8(SB)/4, $0x3f200000
+DATA float3f200000x16<>+12(SB)/4, $0x3f200000
+DATA float3f200000x16<>+16(SB)/4, $0x3f200000
+DATA float3f200000x16<>+20(SB)/4, $0x3f200000
+DATA float3f200000x16<>+24(SB)/4, $0x3f200000
+DATA float3f200000x16<>+28(SB)/4, $0x3f200000
+DATA float3f200000x16<>+32(SB)/4, $0x3f200000
+DATA float3f200000x16<>+36(SB)/4, $0x3f200000
+DATA float3f200000x16<>+40(SB)/4, $0x3f200000
+DATA float3f200000x16<>+44(SB)/4, $0x3f200000
+DATA float3f200000x16<>+48(SB)/4, $0x3f200000
+DATA float3f200000x16<>+52(SB)/4, $0x3f200000
+DATA float3f200000x16<>+56(SB)/4, $0x3f200000
+DATA float3f200000x16<>+60(SB)/4, $0x3f200000
+GLOBL float3f200000x16<>(SB), RODATA|NOPTR, $64
+
+// func sum512(x *float32, n int) float64
+// Requires: AVX, AVX512F, BMI2, SSE2
+TEXT ·sum512(SB), NOSPLIT, $0-24
+	MOVQ   x+0(FP), AX
+	MOVQ   n+8(FP), CX
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	CMPQ   CX, $0x10
+	JLT    tail
+
+loop:
+	VMOVUPS       (AX), Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VCVTPS2PD     Y0, Z1
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z1, Z4, Z4
+	VADDPD        Z2, Z5, Z5
+	ADDQ          $0x40, AX
+	SUBQ          $0x10, CX
+	CMPQ          CX, $0x10
+	JGE           loop
+
+tail:
+	TESTQ         CX, CX
+	JZ            done
+	MOVQ          $-1, DX
+	SHLXQ         CX, DX, DX
+	NOTQ          DX
+	KMOVW         DX, K1
+	VMOVUPS.Z     (AX), K1, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VCVTPS2PD     Y0, Z1
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z1, Z4, Z4
+	VADDPD        Z2, Z5, Z5
+
+done:
+	VADDPD        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPD        Y5, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X5
+	VADDPD        X5, X4, X4
+	VUNPCKHPD     X4, X4, X5
+	VADDSD        X5, X4, X4
+	MOVSD         X4, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func squaresAround512(x *float32, mean float32, n int) float64
+// Requires: AVX, AVX512F, BMI2, SSE2
+TEXT ·squaresAround512(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS mean+8(FP), Z6
+	VXORPS       X4, X4, X4
+	VXORPS       X5, X5, X5
+	CMPQ         CX, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS       (AX), Z0
+	VSUBPS        Z6, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VCVTPS2PD     Y0, Z1
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z1, Z1, Z4
+	VFMADD231PD   Z2, Z2, Z5
+	ADDQ          $0x40, AX
+	SUBQ          $0x10, CX
+	CMPQ          CX, $0x10
+	JGE           loop
+
+tail:
+	TESTQ         CX, CX
+	JZ            done
+	MOVQ          $-1, DX
+	SHLXQ         CX, DX, DX
+	NOTQ          DX
+	KMOVW         DX, K1
+	VMOVUPS.Z     (AX), K1, Z0
+	VSUBPS        Z6, Z0, Z0
+	VMOVAPS.Z     Z0, K1, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VCVTPS2PD     Y0, Z1
+	VCVTPS2PD     Y2, Z2
+	VFMADD231PD   Z1, Z1, Z4
+	VFMADD231PD   Z2, Z2, Z5
+
+done:
+	VADDPD        Z5, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPD        Y5, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X5
+	VADDPD        X5, X4, X4
+	VUNPCKHPD     X4, X4, X5
+	VADDSD        X5, X4, X4
+	MOVSD         X4, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func affine512(out *float32, x *float32, w *float32, b *float32, mean float32, r float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·affine512(SB), NOSPLIT, $0-48
+	MOVQ         out+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVQ         n+40(FP), SI
+	VBROADCASTSS mean+32(FP), Z4
+	VBROADCASTSS r+36(FP), Z5
+	CMPQ         SI, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z2
+	VSUBPS      Z4, Z0, Z0
+	VMULPS      Z5, Z0, Z0
+	VFMADD213PS Z2, Z1, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	CMPQ        SI, $0x10
+	JGE         loop
+
+tail:
+	TESTQ       SI, SI
+	JZ          done
+	MOVQ        $-1, DI
+	SHLXQ       SI, DI, DI
+	NOTQ        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (CX), K1, Z0
+	VMOVUPS.Z   (DX), K1, Z1
+	VMOVUPS.Z   (BX), K1, Z2
+	VSUBPS      Z4, Z0, Z0
+	VMULPS      Z5, Z0, Z0
+	VFMADD213PS Z2, Z1, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func times512(x *float32, by float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·times512(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), AX
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS by+8(FP), Z1
+	CMPQ         CX, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS (AX), Z0
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, CX
+	CMPQ    CX, $0x10
+	JGE     loop
+
+tail:
+	TESTQ     CX, CX
+	JZ        done
+	MOVQ      $-1, DX
+	SHLXQ     CX, DX, DX
+	NOTQ      DX
+	KMOVW     DX, K1
+	VMOVUPS.Z (AX), K1, Z0
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func axpy512(x *float32, y *float32, a float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·axpy512(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         y+8(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS a+16(FP), Z2
+	CMPQ         DX, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS     (AX), Z0
+	VMOVUPS     (CX), Z1
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	SUBQ        $0x10, DX
+	CMPQ        DX, $0x10
+	JGE         loop
+
+tail:
+	TESTQ       DX, DX
+	JZ          done
+	MOVQ        $-1, BX
+	SHLXQ       DX, BX, BX
+	NOTQ        BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (AX), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rotateNeighbours512(x *float32, cos *float32, sin *float32, n int)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·rotateNeighbours512(SB), NOSPLIT, $0-32
+	MOVQ    x+0(FP), AX
+	MOVQ    cos+8(FP), CX
+	MOVQ    sin+16(FP), DX
+	MOVQ    n+24(FP), BX
+	VMOVUPS twice512<>+0(SB), Z5
+	CMPQ    BX, $0x10
+	JLT     tail
+
+loop:
+	VMOVUPS        (AX), Z0
+	VMOVUPS        (CX), Y1
+	VMOVUPS        (DX), Y2
+	ADDQ           $0x20, CX
+	ADDQ           $0x20, DX
+	VPERMPS        Z1, Z5, Z1
+	VPERMPS        Z2, Z5, Z2
+	VPERMILPS      $0xb1, Z0, Z3
+	VMULPS         Z2, Z3, Z3
+	VFMADDSUB213PS Z3, Z1, Z0
+	VMOVUPS        Z0, (AX)
+	ADDQ           $0x40, AX
+	SUBQ           $0x10, BX
+	CMPQ           BX, $0x10
+	JGE            loop
+
+tail:
+	TESTQ          BX, BX
+	JZ             done
+	MOVQ           $-1, SI
+	SHLXQ          BX, SI, SI
+	NOTQ           SI
+	KMOVW          SI, K1
+	VMOVUPS.Z      (AX), K1, Z0
+	SHRQ           $0x01, BX
+	MOVQ           $-1, SI
+	SHLXQ          BX, SI, SI
+	NOTQ           SI
+	KMOVW          SI, K3
+	VMOVUPS.Z      (CX), K3, Y1
+	VMOVUPS.Z      (DX), K3, Y2
+	VPERMPS        Z1, Z5, Z1
+	VPERMPS        Z2, Z5, Z2
+	VPERMILPS      $0xb1, Z0, Z3
+	VMULPS         Z2, Z3, Z3
+	VFMADDSUB213PS Z3, Z1, Z0
+	VMOVUPS        Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA twice512<>+0(SB)/4, $0x00000000
+DATA twice512<>+4(SB)/4, $0x00000000
+DATA twice512<>+8(SB)/4, $0x00000001
+DATA twice512<>+12(SB)/4, $0x00000001
+DATA twice512<>+16(SB)/4, $0x00000002
+DATA twice512<>+20(SB)/4, $0x00000002
+DATA twice512<>+24(SB)/4, $0x00000003
+DATA twice512<>+28(SB)/4, $0x00000003
+DATA twice512<>+32(SB)/4, $0x00000004
+DATA twice512<>+36(SB)/4, $0x00000004
+DATA twice512<>+40(SB)/4, $0x00000005
+DATA twice512<>+44(SB)/4, $0x00000005
+DATA twice512<>+48(SB)/4, $0x00000006
+DATA twice512<>+52(SB)/4, $0x00000006
+DATA twice512<>+56(SB)/4, $0x00000007
+DATA twice512<>+60(SB)/4, $0x00000007
+GLOBL twice512<>(SB), RODATA|NOPTR, $64
 
 // func normalize512(out *float32, x *float32, w *float32, r float32, n int)
 // Requires: AVX, AVX512F, BMI2
@@ -510,19 +2301,17 @@ loop:
 	VZEROUPPER
 	RET
 
-// func siluAVX2(out *float32, gate *float32, up *float32, n int)
+// func siluAVX2(out *float32, x *float32, n int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·siluAVX2(SB), NOSPLIT, $0-32
+TEXT ·siluAVX2(SB), NOSPLIT, $0-24
 	MOVQ out+0(FP), AX
-	MOVQ gate+8(FP), CX
-	MOVQ up+16(FP), DX
-	MOVQ n+24(FP), BX
-	CMPQ BX, $0x08
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x08
 	JLT  tail
 
 loop:
 	VMOVUPS      (CX), Y0
-	VMOVUPS      (DX), Y1
 	VXORPS       X2, X2, X2
 	VSUBPS       Y0, Y2, Y2
 	VMOVUPS      expConstants8<>+0(SB), Y3
@@ -545,25 +2334,22 @@ loop:
 	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
 	VADDPS       expConstants8<>+416(SB), Y2, Y5
 	VBLENDVPS    Y3, Y5, Y4, Y2
-	VADDPS       siluOneAVX2<>+0(SB), Y2, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
 	VDIVPS       Y2, Y0, Y0
-	VMULPS       Y1, Y0, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         $0x20, AX
 	ADDQ         $0x20, CX
-	ADDQ         $0x20, DX
-	SUBQ         $0x08, BX
-	CMPQ         BX, $0x08
+	SUBQ         $0x08, DX
+	CMPQ         DX, $0x08
 	JGE          loop
 
 tail:
-	TESTQ        BX, BX
+	TESTQ        DX, DX
 	JZ           done
-	LEAQ         laneMasks<>+32(SB), SI
-	NEGQ         BX
-	VMOVDQU      (SI)(BX*4), Y15
+	LEAQ         laneMasks<>+32(SB), BX
+	NEGQ         DX
+	VMOVDQU      (BX)(DX*4), Y15
 	VMASKMOVPS   (CX), Y15, Y0
-	VMASKMOVPS   (DX), Y15, Y1
 	VXORPS       X2, X2, X2
 	VSUBPS       Y0, Y2, Y2
 	VMOVUPS      expConstants8<>+0(SB), Y3
@@ -586,24 +2372,13 @@ tail:
 	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
 	VADDPS       expConstants8<>+416(SB), Y2, Y5
 	VBLENDVPS    Y3, Y5, Y4, Y2
-	VADDPS       siluOneAVX2<>+0(SB), Y2, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
 	VDIVPS       Y2, Y0, Y0
-	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y15, (AX)
 
 done:
 	VZEROUPPER
 	RET
-
-DATA siluOneAVX2<>+0(SB)/4, $0x3f800000
-DATA siluOneAVX2<>+4(SB)/4, $0x3f800000
-DATA siluOneAVX2<>+8(SB)/4, $0x3f800000
-DATA siluOneAVX2<>+12(SB)/4, $0x3f800000
-DATA siluOneAVX2<>+16(SB)/4, $0x3f800000
-DATA siluOneAVX2<>+20(SB)/4, $0x3f800000
-DATA siluOneAVX2<>+24(SB)/4, $0x3f800000
-DATA siluOneAVX2<>+28(SB)/4, $0x3f800000
-GLOBL siluOneAVX2<>(SB), RODATA|NOPTR, $32
 
 DATA expConstants8<>+0(SB)/4, $0x3fb8aa3b
 DATA expConstants8<>+4(SB)/4, $0x3fb8aa3b
@@ -719,6 +2494,16 @@ DATA expConstants8<>+440(SB)/4, $0x7f800000
 DATA expConstants8<>+444(SB)/4, $0x7f800000
 GLOBL expConstants8<>(SB), RODATA|NOPTR, $448
 
+DATA float3f800000x8<>+0(SB)/4, $0x3f800000
+DATA float3f800000x8<>+4(SB)/4, $0x3f800000
+DATA float3f800000x8<>+8(SB)/4, $0x3f800000
+DATA float3f800000x8<>+12(SB)/4, $0x3f800000
+DATA float3f800000x8<>+16(SB)/4, $0x3f800000
+DATA float3f800000x8<>+20(SB)/4, $0x3f800000
+DATA float3f800000x8<>+24(SB)/4, $0x3f800000
+DATA float3f800000x8<>+28(SB)/4, $0x3f800000
+GLOBL float3f800000x8<>(SB), RODATA|NOPTR, $32
+
 DATA laneMasks<>+0(SB)/4, $0xffffffff
 DATA laneMasks<>+4(SB)/4, $0xffffffff
 DATA laneMasks<>+8(SB)/4, $0xffffffff
@@ -736,6 +2521,1645 @@ DATA laneMasks<>+52(SB)/4, $0x00000000
 DATA laneMasks<>+56(SB)/4, $0x00000000
 DATA laneMasks<>+60(SB)/4, $0x00000000
 GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
+
+// func siluGatedAVX2(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluGatedAVX2(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VXORPS       X2, X2, X2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+	CMPQ         BX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), SI
+	NEGQ         BX
+	VMOVDQU      (SI)(BX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VMASKMOVPS   (DX), Y15, Y1
+	VXORPS       X2, X2, X2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluAVX2(out *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluAVX2(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VANDPS       float7fffffffx8<>+0(SB), Y0, Y2
+	VMINPS       float41600000x8<>+0(SB), Y2, Y2
+	VMOVUPS      float3eb33333x8<>+0(SB), Y3
+	VFMADD213PS  float3f800000x8<>+0(SB), Y2, Y3
+	VMOVUPS      float3f800000x8<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VMOVUPS      float3b8d5b0fx8<>+0(SB), Y4
+	VFMADD213PS  floatbd54ae2dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e48830cx8<>+0(SB), Y3, Y4
+	VFMADD213PS  floatbea5001dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e5935d1x8<>+0(SB), Y3, Y4
+	VFMADD213PS  floatbd4d2a25x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3dea0e15x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3df1d44dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e0f6ae0x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e0ef687x8<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y2, Y5
+	VMOVAPS      Y2, Y6
+	VFMSUB213PS  Y5, Y2, Y6
+	VMULPS       floatbf000000x8<>+0(SB), Y5, Y5
+	VMULPS       floatbf000000x8<>+0(SB), Y6, Y6
+	VMOVUPS      expConstants8<>+0(SB), Y7
+	VFMADD213PS  expConstants8<>+32(SB), Y5, Y7
+	VSUBPS       expConstants8<>+32(SB), Y7, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS expConstants8<>+64(SB), Y8, Y9
+	VFNMADD231PS expConstants8<>+96(SB), Y8, Y9
+	VMOVUPS      expConstants8<>+128(SB), Y8
+	VFMADD213PS  expConstants8<>+160(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+192(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+224(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+256(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+288(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+288(SB), Y9, Y8
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y8, Y8
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y5, Y7
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y5, Y7
+	VADDPS       expConstants8<>+416(SB), Y5, Y9
+	VBLENDVPS    Y7, Y9, Y8, Y5
+	VFMADD213PS  Y5, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      float3f800000x8<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VBLENDVPS    Y0, Y4, Y5, Y5
+	VMULPS       Y5, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, DX
+	CMPQ         DX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), BX
+	NEGQ         DX
+	VMOVDQU      (BX)(DX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VANDPS       float7fffffffx8<>+0(SB), Y0, Y2
+	VMINPS       float41600000x8<>+0(SB), Y2, Y2
+	VMOVUPS      float3eb33333x8<>+0(SB), Y3
+	VFMADD213PS  float3f800000x8<>+0(SB), Y2, Y3
+	VMOVUPS      float3f800000x8<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VMOVUPS      float3b8d5b0fx8<>+0(SB), Y4
+	VFMADD213PS  floatbd54ae2dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e48830cx8<>+0(SB), Y3, Y4
+	VFMADD213PS  floatbea5001dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e5935d1x8<>+0(SB), Y3, Y4
+	VFMADD213PS  floatbd4d2a25x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3dea0e15x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3df1d44dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e0f6ae0x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e0ef687x8<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y2, Y5
+	VMOVAPS      Y2, Y6
+	VFMSUB213PS  Y5, Y2, Y6
+	VMULPS       floatbf000000x8<>+0(SB), Y5, Y5
+	VMULPS       floatbf000000x8<>+0(SB), Y6, Y6
+	VMOVUPS      expConstants8<>+0(SB), Y7
+	VFMADD213PS  expConstants8<>+32(SB), Y5, Y7
+	VSUBPS       expConstants8<>+32(SB), Y7, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS expConstants8<>+64(SB), Y8, Y9
+	VFNMADD231PS expConstants8<>+96(SB), Y8, Y9
+	VMOVUPS      expConstants8<>+128(SB), Y8
+	VFMADD213PS  expConstants8<>+160(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+192(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+224(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+256(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+288(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+288(SB), Y9, Y8
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y8, Y8
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y5, Y7
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y5, Y7
+	VADDPS       expConstants8<>+416(SB), Y5, Y9
+	VBLENDVPS    Y7, Y9, Y8, Y5
+	VFMADD213PS  Y5, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      float3f800000x8<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VBLENDVPS    Y0, Y4, Y5, Y5
+	VMULPS       Y5, Y0, Y0
+	VMASKMOVPS   Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA float7fffffffx8<>+0(SB)/4, $0x7fffffff
+DATA float7fffffffx8<>+4(SB)/4, $0x7fffffff
+DATA float7fffffffx8<>+8(SB)/4, $0x7fffffff
+DATA float7fffffffx8<>+12(SB)/4, $0x7fffffff
+DATA float7fffffffx8<>+16(SB)/4, $0x7fffffff
+DATA float7fffffffx8<>+20(SB)/4, $0x7fffffff
+DATA float7fffffffx8<>+24(SB)/4, $0x7fffffff
+DATA float7fffffffx8<>+28(SB)/4, $0x7fffffff
+GLOBL float7fffffffx8<>(SB), RODATA|NOPTR, $32
+
+DATA float41600000x8<>+0(SB)/4, $0x41600000
+DATA float41600000x8<>+4(SB)/4, $0x41600000
+DATA float41600000x8<>+8(SB)/4, $0x41600000
+DATA float41600000x8<>+12(SB)/4, $0x41600000
+DATA float41600000x8<>+16(SB)/4, $0x41600000
+DATA float41600000x8<>+20(SB)/4, $0x41600000
+DATA float41600000x8<>+24(SB)/4, $0x41600000
+DATA float41600000x8<>+28(SB)/4, $0x41600000
+GLOBL float41600000x8<>(SB), RODATA|NOPTR, $32
+
+DATA float3eb33333x8<>+0(SB)/4, $0x3eb33333
+DATA float3eb33333x8<>+4(SB)/4, $0x3eb33333
+DATA float3eb33333x8<>+8(SB)/4, $0x3eb33333
+DATA float3eb33333x8<>+12(SB)/4, $0x3eb33333
+DATA float3eb33333x8<>+16(SB)/4, $0x3eb33333
+DATA float3eb33333x8<>+20(SB)/4, $0x3eb33333
+DATA float3eb33333x8<>+24(SB)/4, $0x3eb33333
+DATA float3eb33333x8<>+28(SB)/4, $0x3eb33333
+GLOBL float3eb33333x8<>(SB), RODATA|NOPTR, $32
+
+DATA float3b8d5b0fx8<>+0(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx8<>+4(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx8<>+8(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx8<>+12(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx8<>+16(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx8<>+20(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx8<>+24(SB)/4, $0x3b8d5b0f
+DATA float3b8d5b0fx8<>+28(SB)/4, $0x3b8d5b0f
+GLOBL float3b8d5b0fx8<>(SB), RODATA|NOPTR, $32
+
+DATA floatbd54ae2dx8<>+0(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx8<>+4(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx8<>+8(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx8<>+12(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx8<>+16(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx8<>+20(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx8<>+24(SB)/4, $0xbd54ae2d
+DATA floatbd54ae2dx8<>+28(SB)/4, $0xbd54ae2d
+GLOBL floatbd54ae2dx8<>(SB), RODATA|NOPTR, $32
+
+DATA float3e48830cx8<>+0(SB)/4, $0x3e48830c
+DATA float3e48830cx8<>+4(SB)/4, $0x3e48830c
+DATA float3e48830cx8<>+8(SB)/4, $0x3e48830c
+DATA float3e48830cx8<>+12(SB)/4, $0x3e48830c
+DATA float3e48830cx8<>+16(SB)/4, $0x3e48830c
+DATA float3e48830cx8<>+20(SB)/4, $0x3e48830c
+DATA float3e48830cx8<>+24(SB)/4, $0x3e48830c
+DATA float3e48830cx8<>+28(SB)/4, $0x3e48830c
+GLOBL float3e48830cx8<>(SB), RODATA|NOPTR, $32
+
+DATA floatbea5001dx8<>+0(SB)/4, $0xbea5001d
+DATA floatbea5001dx8<>+4(SB)/4, $0xbea5001d
+DATA floatbea5001dx8<>+8(SB)/4, $0xbea5001d
+DATA floatbea5001dx8<>+12(SB)/4, $0xbea5001d
+DATA floatbea5001dx8<>+16(SB)/4, $0xbea5001d
+DATA floatbea5001dx8<>+20(SB)/4, $0xbea5001d
+DATA floatbea5001dx8<>+24(SB)/4, $0xbea5001d
+DATA floatbea5001dx8<>+28(SB)/4, $0xbea5001d
+GLOBL floatbea5001dx8<>(SB), RODATA|NOPTR, $32
+
+DATA float3e5935d1x8<>+0(SB)/4, $0x3e5935d1
+DATA float3e5935d1x8<>+4(SB)/4, $0x3e5935d1
+DATA float3e5935d1x8<>+8(SB)/4, $0x3e5935d1
+DATA float3e5935d1x8<>+12(SB)/4, $0x3e5935d1
+DATA float3e5935d1x8<>+16(SB)/4, $0x3e5935d1
+DATA float3e5935d1x8<>+20(SB)/4, $0x3e5935d1
+DATA float3e5935d1x8<>+24(SB)/4, $0x3e5935d1
+DATA float3e5935d1x8<>+28(SB)/4, $0x3e5935d1
+GLOBL float3e5935d1x8<>(SB), RODATA|NOPTR, $32
+
+DATA floatbd4d2a25x8<>+0(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x8<>+4(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x8<>+8(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x8<>+12(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x8<>+16(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x8<>+20(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x8<>+24(SB)/4, $0xbd4d2a25
+DATA floatbd4d2a25x8<>+28(SB)/4, $0xbd4d2a25
+GLOBL floatbd4d2a25x8<>(SB), RODATA|NOPTR, $32
+
+DATA float3dea0e15x8<>+0(SB)/4, $0x3dea0e15
+DATA float3dea0e15x8<>+4(SB)/4, $0x3dea0e15
+DATA float3dea0e15x8<>+8(SB)/4, $0x3dea0e15
+DATA float3dea0e15x8<>+12(SB)/4, $0x3dea0e15
+DATA float3dea0e15x8<>+16(SB)/4, $0x3dea0e15
+DATA float3dea0e15x8<>+20(SB)/4, $0x3dea0e15
+DATA float3dea0e15x8<>+24(SB)/4, $0x3dea0e15
+DATA float3dea0e15x8<>+28(SB)/4, $0x3dea0e15
+GLOBL float3dea0e15x8<>(SB), RODATA|NOPTR, $32
+
+DATA float3df1d44dx8<>+0(SB)/4, $0x3df1d44d
+DATA float3df1d44dx8<>+4(SB)/4, $0x3df1d44d
+DATA float3df1d44dx8<>+8(SB)/4, $0x3df1d44d
+DATA float3df1d44dx8<>+12(SB)/4, $0x3df1d44d
+DATA float3df1d44dx8<>+16(SB)/4, $0x3df1d44d
+DATA float3df1d44dx8<>+20(SB)/4, $0x3df1d44d
+DATA float3df1d44dx8<>+24(SB)/4, $0x3df1d44d
+DATA float3df1d44dx8<>+28(SB)/4, $0x3df1d44d
+GLOBL float3df1d44dx8<>(SB), RODATA|NOPTR, $32
+
+DATA float3e0f6ae0x8<>+0(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x8<>+4(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x8<>+8(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x8<>+12(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x8<>+16(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x8<>+20(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x8<>+24(SB)/4, $0x3e0f6ae0
+DATA float3e0f6ae0x8<>+28(SB)/4, $0x3e0f6ae0
+GLOBL float3e0f6ae0x8<>(SB), RODATA|NOPTR, $32
+
+DATA float3e0ef687x8<>+0(SB)/4, $0x3e0ef687
+DATA float3e0ef687x8<>+4(SB)/4, $0x3e0ef687
+DATA float3e0ef687x8<>+8(SB)/4, $0x3e0ef687
+DATA float3e0ef687x8<>+12(SB)/4, $0x3e0ef687
+DATA float3e0ef687x8<>+16(SB)/4, $0x3e0ef687
+DATA float3e0ef687x8<>+20(SB)/4, $0x3e0ef687
+DATA float3e0ef687x8<>+24(SB)/4, $0x3e0ef687
+DATA float3e0ef687x8<>+28(SB)/4, $0x3e0ef687
+GLOBL float3e0ef687x8<>(SB), RODATA|NOPTR, $32
+
+DATA floatbf000000x8<>+0(SB)/4, $0xbf000000
+DATA floatbf000000x8<>+4(SB)/4, $0xbf000000
+DATA floatbf000000x8<>+8(SB)/4, $0xbf000000
+DATA floatbf000000x8<>+12(SB)/4, $0xbf000000
+DATA floatbf000000x8<>+16(SB)/4, $0xbf000000
+DATA floatbf000000x8<>+20(SB)/4, $0xbf000000
+DATA floatbf000000x8<>+24(SB)/4, $0xbf000000
+DATA floatbf000000x8<>+28(SB)/4, $0xbf000000
+GLOBL floatbf000000x8<>(SB), RODATA|NOPTR, $32
+
+// func geluGatedAVX2(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluGatedAVX2(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VANDPS       float7fffffffx8<>+0(SB), Y0, Y2
+	VMINPS       float41600000x8<>+0(SB), Y2, Y2
+	VMOVUPS      float3eb33333x8<>+0(SB), Y3
+	VFMADD213PS  float3f800000x8<>+0(SB), Y2, Y3
+	VMOVUPS      float3f800000x8<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VMOVUPS      float3b8d5b0fx8<>+0(SB), Y4
+	VFMADD213PS  floatbd54ae2dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e48830cx8<>+0(SB), Y3, Y4
+	VFMADD213PS  floatbea5001dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e5935d1x8<>+0(SB), Y3, Y4
+	VFMADD213PS  floatbd4d2a25x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3dea0e15x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3df1d44dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e0f6ae0x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e0ef687x8<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y2, Y5
+	VMOVAPS      Y2, Y6
+	VFMSUB213PS  Y5, Y2, Y6
+	VMULPS       floatbf000000x8<>+0(SB), Y5, Y5
+	VMULPS       floatbf000000x8<>+0(SB), Y6, Y6
+	VMOVUPS      expConstants8<>+0(SB), Y7
+	VFMADD213PS  expConstants8<>+32(SB), Y5, Y7
+	VSUBPS       expConstants8<>+32(SB), Y7, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS expConstants8<>+64(SB), Y8, Y9
+	VFNMADD231PS expConstants8<>+96(SB), Y8, Y9
+	VMOVUPS      expConstants8<>+128(SB), Y8
+	VFMADD213PS  expConstants8<>+160(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+192(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+224(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+256(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+288(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+288(SB), Y9, Y8
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y8, Y8
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y5, Y7
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y5, Y7
+	VADDPS       expConstants8<>+416(SB), Y5, Y9
+	VBLENDVPS    Y7, Y9, Y8, Y5
+	VFMADD213PS  Y5, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      float3f800000x8<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VBLENDVPS    Y0, Y4, Y5, Y5
+	VMULPS       Y5, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+	CMPQ         BX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), SI
+	NEGQ         BX
+	VMOVDQU      (SI)(BX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VMASKMOVPS   (DX), Y15, Y1
+	VANDPS       float7fffffffx8<>+0(SB), Y0, Y2
+	VMINPS       float41600000x8<>+0(SB), Y2, Y2
+	VMOVUPS      float3eb33333x8<>+0(SB), Y3
+	VFMADD213PS  float3f800000x8<>+0(SB), Y2, Y3
+	VMOVUPS      float3f800000x8<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y3
+	VMOVUPS      float3b8d5b0fx8<>+0(SB), Y4
+	VFMADD213PS  floatbd54ae2dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e48830cx8<>+0(SB), Y3, Y4
+	VFMADD213PS  floatbea5001dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e5935d1x8<>+0(SB), Y3, Y4
+	VFMADD213PS  floatbd4d2a25x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3dea0e15x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3df1d44dx8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e0f6ae0x8<>+0(SB), Y3, Y4
+	VFMADD213PS  float3e0ef687x8<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VMULPS       Y2, Y2, Y5
+	VMOVAPS      Y2, Y6
+	VFMSUB213PS  Y5, Y2, Y6
+	VMULPS       floatbf000000x8<>+0(SB), Y5, Y5
+	VMULPS       floatbf000000x8<>+0(SB), Y6, Y6
+	VMOVUPS      expConstants8<>+0(SB), Y7
+	VFMADD213PS  expConstants8<>+32(SB), Y5, Y7
+	VSUBPS       expConstants8<>+32(SB), Y7, Y8
+	VMOVAPS      Y5, Y9
+	VFNMADD231PS expConstants8<>+64(SB), Y8, Y9
+	VFNMADD231PS expConstants8<>+96(SB), Y8, Y9
+	VMOVUPS      expConstants8<>+128(SB), Y8
+	VFMADD213PS  expConstants8<>+160(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+192(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+224(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+256(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+288(SB), Y9, Y8
+	VFMADD213PS  expConstants8<>+288(SB), Y9, Y8
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y7, Y8, Y8
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y5, Y7
+	VANDPS       Y7, Y8, Y8
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y5, Y7
+	VADDPS       expConstants8<>+416(SB), Y5, Y9
+	VBLENDVPS    Y7, Y9, Y8, Y5
+	VFMADD213PS  Y5, Y5, Y6
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      float3f800000x8<>+0(SB), Y5
+	VSUBPS       Y4, Y5, Y5
+	VBLENDVPS    Y0, Y4, Y5, Y5
+	VMULPS       Y5, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluTanhAVX2(out *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluTanhAVX2(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMULPS       Y0, Y0, Y2
+	VMOVUPS      floatbd922279x8<>+0(SB), Y3
+	VFMADD213PS  floatbfcc422ax8<>+0(SB), Y3, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, DX
+	CMPQ         DX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), BX
+	NEGQ         DX
+	VMOVDQU      (BX)(DX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VMULPS       Y0, Y0, Y2
+	VMOVUPS      floatbd922279x8<>+0(SB), Y3
+	VFMADD213PS  floatbfcc422ax8<>+0(SB), Y3, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMASKMOVPS   Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA floatbd922279x8<>+0(SB)/4, $0xbd922279
+DATA floatbd922279x8<>+4(SB)/4, $0xbd922279
+DATA floatbd922279x8<>+8(SB)/4, $0xbd922279
+DATA floatbd922279x8<>+12(SB)/4, $0xbd922279
+DATA floatbd922279x8<>+16(SB)/4, $0xbd922279
+DATA floatbd922279x8<>+20(SB)/4, $0xbd922279
+DATA floatbd922279x8<>+24(SB)/4, $0xbd922279
+DATA floatbd922279x8<>+28(SB)/4, $0xbd922279
+GLOBL floatbd922279x8<>(SB), RODATA|NOPTR, $32
+
+DATA floatbfcc422ax8<>+0(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax8<>+4(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax8<>+8(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax8<>+12(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax8<>+16(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax8<>+20(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax8<>+24(SB)/4, $0xbfcc422a
+DATA floatbfcc422ax8<>+28(SB)/4, $0xbfcc422a
+GLOBL floatbfcc422ax8<>(SB), RODATA|NOPTR, $32
+
+// func geluTanhGatedAVX2(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluTanhGatedAVX2(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VMULPS       Y0, Y0, Y2
+	VMOVUPS      floatbd922279x8<>+0(SB), Y3
+	VFMADD213PS  floatbfcc422ax8<>+0(SB), Y3, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+	CMPQ         BX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), SI
+	NEGQ         BX
+	VMOVDQU      (SI)(BX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VMASKMOVPS   (DX), Y15, Y1
+	VMULPS       Y0, Y0, Y2
+	VMOVUPS      floatbd922279x8<>+0(SB), Y3
+	VFMADD213PS  floatbfcc422ax8<>+0(SB), Y3, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func quickGELUAVX2(out *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·quickGELUAVX2(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMULPS       floatbfd9db23x8<>+0(SB), Y0, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, DX
+	CMPQ         DX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), BX
+	NEGQ         DX
+	VMOVDQU      (BX)(DX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VMULPS       floatbfd9db23x8<>+0(SB), Y0, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMASKMOVPS   Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA floatbfd9db23x8<>+0(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x8<>+4(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x8<>+8(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x8<>+12(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x8<>+16(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x8<>+20(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x8<>+24(SB)/4, $0xbfd9db23
+DATA floatbfd9db23x8<>+28(SB)/4, $0xbfd9db23
+GLOBL floatbfd9db23x8<>(SB), RODATA|NOPTR, $32
+
+// func quickGELUGatedAVX2(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·quickGELUGatedAVX2(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VMULPS       floatbfd9db23x8<>+0(SB), Y0, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+	CMPQ         BX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), SI
+	NEGQ         BX
+	VMOVDQU      (SI)(BX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VMASKMOVPS   (DX), Y15, Y1
+	VMULPS       floatbfd9db23x8<>+0(SB), Y0, Y2
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluAVX2(out *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·reluAVX2(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS (CX), Y0
+	VXORPS  X2, X2, X2
+	VMAXPS  Y0, Y2, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     loop
+
+tail:
+	TESTQ      DX, DX
+	JZ         done
+	LEAQ       laneMasks<>+32(SB), BX
+	NEGQ       DX
+	VMOVDQU    (BX)(DX*4), Y15
+	VMASKMOVPS (CX), Y15, Y0
+	VXORPS     X2, X2, X2
+	VMAXPS     Y0, Y2, Y0
+	VMASKMOVPS Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluGatedAVX2(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX
+TEXT ·reluGatedAVX2(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VXORPS  X2, X2, X2
+	VMAXPS  Y0, Y2, Y0
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, BX
+	CMPQ    BX, $0x08
+	JGE     loop
+
+tail:
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       laneMasks<>+32(SB), SI
+	NEGQ       BX
+	VMOVDQU    (SI)(BX*4), Y15
+	VMASKMOVPS (CX), Y15, Y0
+	VMASKMOVPS (DX), Y15, Y1
+	VXORPS     X2, X2, X2
+	VMAXPS     Y0, Y2, Y0
+	VMULPS     Y1, Y0, Y0
+	VMASKMOVPS Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluSquaredAVX2(out *float32, x *float32, n int)
+// Requires: AVX
+TEXT ·reluSquaredAVX2(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS (CX), Y0
+	VXORPS  X2, X2, X2
+	VMAXPS  Y0, Y2, Y0
+	VMULPS  Y0, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	SUBQ    $0x08, DX
+	CMPQ    DX, $0x08
+	JGE     loop
+
+tail:
+	TESTQ      DX, DX
+	JZ         done
+	LEAQ       laneMasks<>+32(SB), BX
+	NEGQ       DX
+	VMOVDQU    (BX)(DX*4), Y15
+	VMASKMOVPS (CX), Y15, Y0
+	VXORPS     X2, X2, X2
+	VMAXPS     Y0, Y2, Y0
+	VMULPS     Y0, Y0, Y0
+	VMASKMOVPS Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluSquaredGatedAVX2(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX
+TEXT ·reluSquaredGatedAVX2(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VXORPS  X2, X2, X2
+	VMAXPS  Y0, Y2, Y0
+	VMULPS  Y0, Y0, Y0
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	ADDQ    $0x20, DX
+	SUBQ    $0x08, BX
+	CMPQ    BX, $0x08
+	JGE     loop
+
+tail:
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       laneMasks<>+32(SB), SI
+	NEGQ       BX
+	VMOVDQU    (SI)(BX*4), Y15
+	VMASKMOVPS (CX), Y15, Y0
+	VMASKMOVPS (DX), Y15, Y1
+	VXORPS     X2, X2, X2
+	VMAXPS     Y0, Y2, Y0
+	VMULPS     Y0, Y0, Y0
+	VMULPS     Y1, Y0, Y0
+	VMASKMOVPS Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sigmoidAVX2(out *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-24
+	MOVQ out+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VXORPS       X2, X2, X2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      float3f800000x8<>+0(SB), Y6
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y6, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, DX
+	CMPQ         DX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), BX
+	NEGQ         DX
+	VMOVDQU      (BX)(DX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VXORPS       X2, X2, X2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      float3f800000x8<>+0(SB), Y6
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y6, Y0
+	VMASKMOVPS   Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func sigmoidGatedAVX2(out *float32, gate *float32, up *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoidGatedAVX2(SB), NOSPLIT, $0-32
+	MOVQ out+0(FP), AX
+	MOVQ gate+8(FP), CX
+	MOVQ up+16(FP), DX
+	MOVQ n+24(FP), BX
+	CMPQ BX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (DX), Y1
+	VXORPS       X2, X2, X2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      float3f800000x8<>+0(SB), Y6
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y6, Y0
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, BX
+	CMPQ         BX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), SI
+	NEGQ         BX
+	VMOVDQU      (SI)(BX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VMASKMOVPS   (DX), Y15, Y1
+	VXORPS       X2, X2, X2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      float3f800000x8<>+0(SB), Y6
+	VMOVUPS      expConstants8<>+0(SB), Y3
+	VFMADD213PS  expConstants8<>+32(SB), Y2, Y3
+	VSUBPS       expConstants8<>+32(SB), Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS expConstants8<>+64(SB), Y4, Y5
+	VFNMADD231PS expConstants8<>+96(SB), Y4, Y5
+	VMOVUPS      expConstants8<>+128(SB), Y4
+	VFMADD213PS  expConstants8<>+160(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+192(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+224(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+256(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VFMADD213PS  expConstants8<>+288(SB), Y5, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y2, Y3
+	VANDPS       Y3, Y4, Y4
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y2, Y3
+	VADDPS       expConstants8<>+416(SB), Y2, Y5
+	VBLENDVPS    Y3, Y5, Y4, Y2
+	VADDPS       float3f800000x8<>+0(SB), Y2, Y2
+	VDIVPS       Y2, Y6, Y0
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func tanhAVX2(out *float32, x *float32, scale float32, factor float32, limit float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tanhAVX2(SB), NOSPLIT, $0-40
+	MOVQ         out+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+32(FP), DX
+	VBROADCASTSS scale+16(FP), Y10
+	VBROADCASTSS factor+20(FP), Y11
+	VBROADCASTSS limit+24(FP), Y12
+	CMPQ         DX, $0x08
+	JLT          tail
+
+loop:
+	VMOVUPS      (CX), Y0
+	VMULPS       Y11, Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVUPS      floatbbc61869x8<>+0(SB), Y3
+	VFMADD213PS  float3cabb779x8<>+0(SB), Y2, Y3
+	VFMADD213PS  floatbd5c8acdx8<>+0(SB), Y2, Y3
+	VFMADD213PS  float3e0886ecx8<>+0(SB), Y2, Y3
+	VFMADD213PS  floatbeaaaaa9x8<>+0(SB), Y2, Y3
+	VFMADD213PS  float3f800000x8<>+0(SB), Y2, Y3
+	VMULPS       Y10, Y0, Y0
+	VMULPS       Y3, Y0, Y0
+	VANDPS       float7fffffffx8<>+0(SB), Y1, Y4
+	VANDPS       float80000000x8<>+0(SB), Y1, Y1
+	VADDPS       Y4, Y4, Y5
+	VMOVUPS      expConstants8<>+0(SB), Y6
+	VFMADD213PS  expConstants8<>+32(SB), Y5, Y6
+	VSUBPS       expConstants8<>+32(SB), Y6, Y7
+	VMOVAPS      Y5, Y8
+	VFNMADD231PS expConstants8<>+64(SB), Y7, Y8
+	VFNMADD231PS expConstants8<>+96(SB), Y7, Y8
+	VMOVUPS      expConstants8<>+128(SB), Y7
+	VFMADD213PS  expConstants8<>+160(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+192(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+224(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+256(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+288(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+288(SB), Y8, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y7, Y7
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y5, Y6
+	VANDPS       Y6, Y7, Y7
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y5, Y6
+	VADDPS       expConstants8<>+416(SB), Y5, Y8
+	VBLENDVPS    Y6, Y8, Y7, Y5
+	VADDPS       float3f800000x8<>+0(SB), Y5, Y5
+	VMOVUPS      float40000000x8<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VMOVUPS      float3f800000x8<>+0(SB), Y6
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y12, Y5, Y5
+	VORPS        Y1, Y5, Y5
+	VCMPPS       $0x11, float3f200000x8<>+0(SB), Y4, Y6
+	VBLENDVPS    Y6, Y0, Y5, Y5
+	VMOVUPS      Y5, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, DX
+	CMPQ         DX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        DX, DX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), BX
+	NEGQ         DX
+	VMOVDQU      (BX)(DX*4), Y15
+	VMASKMOVPS   (CX), Y15, Y0
+	VMULPS       Y11, Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVUPS      floatbbc61869x8<>+0(SB), Y3
+	VFMADD213PS  float3cabb779x8<>+0(SB), Y2, Y3
+	VFMADD213PS  floatbd5c8acdx8<>+0(SB), Y2, Y3
+	VFMADD213PS  float3e0886ecx8<>+0(SB), Y2, Y3
+	VFMADD213PS  floatbeaaaaa9x8<>+0(SB), Y2, Y3
+	VFMADD213PS  float3f800000x8<>+0(SB), Y2, Y3
+	VMULPS       Y10, Y0, Y0
+	VMULPS       Y3, Y0, Y0
+	VANDPS       float7fffffffx8<>+0(SB), Y1, Y4
+	VANDPS       float80000000x8<>+0(SB), Y1, Y1
+	VADDPS       Y4, Y4, Y5
+	VMOVUPS      expConstants8<>+0(SB), Y6
+	VFMADD213PS  expConstants8<>+32(SB), Y5, Y6
+	VSUBPS       expConstants8<>+32(SB), Y6, Y7
+	VMOVAPS      Y5, Y8
+	VFNMADD231PS expConstants8<>+64(SB), Y7, Y8
+	VFNMADD231PS expConstants8<>+96(SB), Y7, Y8
+	VMOVUPS      expConstants8<>+128(SB), Y7
+	VFMADD213PS  expConstants8<>+160(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+192(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+224(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+256(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+288(SB), Y8, Y7
+	VFMADD213PS  expConstants8<>+288(SB), Y8, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y7, Y7
+	VCMPPS       $0x15, expConstants8<>+320(SB), Y5, Y6
+	VANDPS       Y6, Y7, Y7
+	VCMPPS       $0x16, expConstants8<>+352(SB), Y5, Y6
+	VADDPS       expConstants8<>+416(SB), Y5, Y8
+	VBLENDVPS    Y6, Y8, Y7, Y5
+	VADDPS       float3f800000x8<>+0(SB), Y5, Y5
+	VMOVUPS      float40000000x8<>+0(SB), Y6
+	VDIVPS       Y5, Y6, Y5
+	VMOVUPS      float3f800000x8<>+0(SB), Y6
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y12, Y5, Y5
+	VORPS        Y1, Y5, Y5
+	VCMPPS       $0x11, float3f200000x8<>+0(SB), Y4, Y6
+	VBLENDVPS    Y6, Y0, Y5, Y5
+	VMASKMOVPS   Y5, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA floatbbc61869x8<>+0(SB)/4, $0xbbc61869
+DATA floatbbc61869x8<>+4(SB)/4, $0xbbc61869
+DATA floatbbc61869x8<>+8(SB)/4, $0xbbc61869
+DATA floatbbc61869x8<>+12(SB)/4, $0xbbc61869
+DATA floatbbc61869x8<>+16(SB)/4, $0xbbc61869
+DATA floatbbc61869x8<>+20(SB)/4, $0xbbc61869
+DATA floatbbc61869x8<>+24(SB)/4, $0xbbc61869
+DATA floatbbc61869x8<>+28(SB)/4, $0xbbc61869
+GLOBL floatbbc61869x8<>(SB), RODATA|NOPTR, $32
+
+DATA float3cabb779x8<>+0(SB)/4, $0x3cabb779
+DATA float3cabb779x8<>+4(SB)/4, $0x3cabb779
+DATA float3cabb779x8<>+8(SB)/4, $0x3cabb779
+DATA float3cabb779x8<>+12(SB)/4, $0x3cabb779
+DATA float3cabb779x8<>+16(SB)/4, $0x3cabb779
+DATA float3cabb779x8<>+20(SB)/4, $0x3cabb779
+DATA float3cabb779x8<>+24(SB)/4, $0x3cabb779
+DATA float3cabb779x8<>+28(SB)/4, $0x3cabb779
+GLOBL float3cabb779x8<>(SB), RODATA|NOPTR, $32
+
+DATA floatbd5c8acdx8<>+0(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx8<>+4(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx8<>+8(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx8<>+12(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx8<>+16(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx8<>+20(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx8<>+24(SB)/4, $0xbd5c8acd
+DATA floatbd5c8acdx8<>+28(SB)/4, $0xbd5c8acd
+GLOBL floatbd5c8acdx8<>(SB), RODATA|NOPTR, $32
+
+DATA float3e0886ecx8<>+0(SB)/4, $0x3e0886ec
+DATA float3e0886ecx8<>+4(SB)/4, $0x3e0886ec
+DATA float3e0886ecx8<>+8(SB)/4, $0x3e0886ec
+DATA float3e0886ecx8<>+12(SB)/4, $0x3e0886ec
+DATA float3e0886ecx8<>+16(SB)/4, $0x3e0886ec
+DATA float3e0886ecx8<>+20(SB)/4, $0x3e0886ec
+DATA float3e0886ecx8<>+24(SB)/4, $0x3e0886ec
+DATA float3e0886ecx8<>+28(SB)/4, $0x3e0886ec
+GLOBL float3e0886ecx8<>(SB), RODATA|NOPTR, $32
+
+DATA floatbeaaaaa9x8<>+0(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x8<>+4(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x8<>+8(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x8<>+12(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x8<>+16(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x8<>+20(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x8<>+24(SB)/4, $0xbeaaaaa9
+DATA floatbeaaaaa9x8<>+28(SB)/4, $0xbeaaaaa9
+GLOBL floatbeaaaaa9x8<>(SB), RODATA|NOPTR, $32
+
+DATA float80000000x8<>+0(SB)/4, $0x80000000
+DATA float80000000x8<>+4(SB)/4, $0x80000000
+DATA float80000000x8<>+8(SB)/4, $0x80000000
+DATA float80000000x8<>+12(SB)/4, $0x80000000
+DATA float80000000x8<>+16(SB)/4, $0x80000000
+DATA float80000000x8<>+20(SB)/4, $0x80000000
+DATA float80000000x8<>+24(SB)/4, $0x80000000
+DATA float80000000x8<>+28(SB)/4, $0x80000000
+GLOBL float80000000x8<>(SB), RODATA|NOPTR, $32
+
+DATA float40000000x8<>+0(SB)/4, $0x40000000
+DATA float40000000x8<>+4(SB)/4, $0x40000000
+DATA float40000000x8<>+8(SB)/4, $0x40000000
+DATA float40000000x8<>+12(SB)/4, $0x40000000
+DATA float40000000x8<>+16(SB)/4, $0x40000000
+DATA float40000000x8<>+20(SB)/4, $0x40000000
+DATA float40000000x8<>+24(SB)/4, $0x40000000
+DATA float40000000x8<>+28(SB)/4, $0x40000000
+GLOBL float40000000x8<>(SB), RODATA|NOPTR, $32
+
+DATA float3f200000x8<>+0(SB)/4, $0x3f200000
+DATA float3f200000x8<>+4(SB)/4, $0x3f200000
+DATA float3f200000x8<>+8(SB)/4, $0x3f200000
+DATA float3f200000x8<>+12(SB)/4, $0x3f200000
+DATA float3f200000x8<>+16(SB)/4, $0x3f200000
+DATA float3f200000x8<>+20(SB)/4, $0x3f200000
+DATA float3f200000x8<>+24(SB)/4, $0x3f200000
+DATA float3f200000x8<>+28(SB)/4, $0x3f200000
+GLOBL float3f200000x8<>(SB), RODATA|NOPTR, $32
+
+// func sumAVX2(x *float32, n int) float64
+// Requires: AVX, SSE2
+TEXT ·sumAVX2(SB), NOSPLIT, $0-24
+	MOVQ   x+0(FP), AX
+	MOVQ   n+8(FP), CX
+	VXORPS X4, X4, X4
+	VXORPS X5, X5, X5
+	CMPQ   CX, $0x08
+	JLT    tail
+
+loop:
+	VMOVUPS      (AX), Y0
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X0, Y1
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y1, Y4, Y4
+	VADDPD       Y2, Y5, Y5
+	ADDQ         $0x20, AX
+	SUBQ         $0x08, CX
+	CMPQ         CX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), DX
+	NEGQ         CX
+	VMOVDQU      (DX)(CX*4), Y15
+	VMASKMOVPS   (AX), Y15, Y0
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X0, Y1
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y1, Y4, Y4
+	VADDPD       Y2, Y5, Y5
+
+done:
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPD       X5, X4, X4
+	VUNPCKHPD    X4, X4, X5
+	VADDSD       X5, X4, X4
+	MOVSD        X4, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func squaresAroundAVX2(x *float32, mean float32, n int) float64
+// Requires: AVX, FMA3, SSE2
+TEXT ·squaresAroundAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS mean+8(FP), Y6
+	VXORPS       X4, X4, X4
+	VXORPS       X5, X5, X5
+	CMPQ         CX, $0x08
+	JLT          tail
+
+loop:
+	VMOVUPS      (AX), Y0
+	VSUBPS       Y6, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X0, Y1
+	VCVTPS2PD    X2, Y2
+	VFMADD231PD  Y1, Y1, Y4
+	VFMADD231PD  Y2, Y2, Y5
+	ADDQ         $0x20, AX
+	SUBQ         $0x08, CX
+	CMPQ         CX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JZ           done
+	LEAQ         laneMasks<>+32(SB), DX
+	NEGQ         CX
+	VMOVDQU      (DX)(CX*4), Y15
+	VMASKMOVPS   (AX), Y15, Y0
+	VSUBPS       Y6, Y0, Y0
+	VANDPS       Y15, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X2
+	VCVTPS2PD    X0, Y1
+	VCVTPS2PD    X2, Y2
+	VFMADD231PD  Y1, Y1, Y4
+	VFMADD231PD  Y2, Y2, Y5
+
+done:
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPD       X5, X4, X4
+	VUNPCKHPD    X4, X4, X5
+	VADDSD       X5, X4, X4
+	MOVSD        X4, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func affineAVX2(out *float32, x *float32, w *float32, b *float32, mean float32, r float32, n int)
+// Requires: AVX, FMA3
+TEXT ·affineAVX2(SB), NOSPLIT, $0-48
+	MOVQ         out+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         w+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVQ         n+40(FP), SI
+	VBROADCASTSS mean+32(FP), Y4
+	VBROADCASTSS r+36(FP), Y5
+	CMPQ         SI, $0x08
+	JLT          tail
+
+loop:
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VMOVUPS     (BX), Y2
+	VSUBPS      Y4, Y0, Y0
+	VMULPS      Y5, Y0, Y0
+	VFMADD213PS Y2, Y1, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, BX
+	SUBQ        $0x08, SI
+	CMPQ        SI, $0x08
+	JGE         loop
+
+tail:
+	TESTQ       SI, SI
+	JZ          done
+	LEAQ        laneMasks<>+32(SB), DI
+	NEGQ        SI
+	VMOVDQU     (DI)(SI*4), Y15
+	VMASKMOVPS  (CX), Y15, Y0
+	VMASKMOVPS  (DX), Y15, Y1
+	VMASKMOVPS  (BX), Y15, Y2
+	VSUBPS      Y4, Y0, Y0
+	VMULPS      Y5, Y0, Y0
+	VFMADD213PS Y2, Y1, Y0
+	VMASKMOVPS  Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func timesAVX2(x *float32, by float32, n int)
+// Requires: AVX
+TEXT ·timesAVX2(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), AX
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS by+8(FP), Y1
+	CMPQ         CX, $0x08
+	JLT          tail
+
+loop:
+	VMOVUPS (AX), Y0
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x20, AX
+	SUBQ    $0x08, CX
+	CMPQ    CX, $0x08
+	JGE     loop
+
+tail:
+	TESTQ      CX, CX
+	JZ         done
+	LEAQ       laneMasks<>+32(SB), DX
+	NEGQ       CX
+	VMOVDQU    (DX)(CX*4), Y15
+	VMASKMOVPS (AX), Y15, Y0
+	VMULPS     Y1, Y0, Y0
+	VMASKMOVPS Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func axpyAVX2(x *float32, y *float32, a float32, n int)
+// Requires: AVX, FMA3
+TEXT ·axpyAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         y+8(FP), CX
+	MOVQ         n+24(FP), DX
+	VBROADCASTSS a+16(FP), Y2
+	CMPQ         DX, $0x08
+	JLT          tail
+
+loop:
+	VMOVUPS     (AX), Y0
+	VMOVUPS     (CX), Y1
+	VFMADD231PS Y2, Y1, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, CX
+	SUBQ        $0x08, DX
+	CMPQ        DX, $0x08
+	JGE         loop
+
+tail:
+	TESTQ       DX, DX
+	JZ          done
+	LEAQ        laneMasks<>+32(SB), BX
+	NEGQ        DX
+	VMOVDQU     (BX)(DX*4), Y15
+	VMASKMOVPS  (AX), Y15, Y0
+	VMASKMOVPS  (CX), Y15, Y1
+	VFMADD231PS Y2, Y1, Y0
+	VMASKMOVPS  Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rotateNeighboursAVX2(x *float32, cos *float32, sin *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·rotateNeighboursAVX2(SB), NOSPLIT, $0-32
+	MOVQ    x+0(FP), AX
+	MOVQ    cos+8(FP), CX
+	MOVQ    sin+16(FP), DX
+	MOVQ    n+24(FP), BX
+	VMOVUPS twiceAVX2<>+0(SB), Y5
+	CMPQ    BX, $0x08
+	JLT     tail
+
+loop:
+	VMOVUPS        (AX), Y0
+	VMOVUPS        (CX), X1
+	VMOVUPS        (DX), X2
+	ADDQ           $0x10, CX
+	ADDQ           $0x10, DX
+	VPERMPS        Y1, Y5, Y1
+	VPERMPS        Y2, Y5, Y2
+	VPERMILPS      $0xb1, Y0, Y3
+	VMULPS         Y2, Y3, Y3
+	VFMADDSUB213PS Y3, Y1, Y0
+	VMOVUPS        Y0, (AX)
+	ADDQ           $0x20, AX
+	SUBQ           $0x08, BX
+	CMPQ           BX, $0x08
+	JGE            loop
+
+tail:
+	TESTQ          BX, BX
+	JZ             done
+	LEAQ           laneMasks<>+32(SB), SI
+	NEGQ           BX
+	VMOVDQU        (SI)(BX*4), Y15
+	VMASKMOVPS     (AX), Y15, Y0
+	LEAQ           laneMasks<>+32(SB), SI
+	SARQ           $0x01, BX
+	VMOVDQU        (SI)(BX*4), X3
+	VMASKMOVPS     (CX), X3, X1
+	VMASKMOVPS     (DX), X3, X2
+	VPERMPS        Y1, Y5, Y1
+	VPERMPS        Y2, Y5, Y2
+	VPERMILPS      $0xb1, Y0, Y3
+	VMULPS         Y2, Y3, Y3
+	VFMADDSUB213PS Y3, Y1, Y0
+	VMASKMOVPS     Y0, Y15, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA twiceAVX2<>+0(SB)/4, $0x00000000
+DATA twiceAVX2<>+4(SB)/4, $0x00000000
+DATA twiceAVX2<>+8(SB)/4, $0x00000001
+DATA twiceAVX2<>+12(SB)/4, $0x00000001
+DATA twiceAVX2<>+16(SB)/4, $0x00000002
+DATA twiceAVX2<>+20(SB)/4, $0x00000002
+DATA twiceAVX2<>+24(SB)/4, $0x00000003
+DATA twiceAVX2<>+28(SB)/4, $0x00000003
+GLOBL twiceAVX2<>(SB), RODATA|NOPTR, $32
 
 // func normalizeAVX2(out *float32, x *float32, w *float32, r float32, n int)
 // Requires: AVX

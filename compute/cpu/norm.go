@@ -44,8 +44,8 @@ func (d *Device) RMSNorm(out, x, weight compute.Tensor, eps, offset float32, rst
 	})
 }
 
-func reciprocalRoot(sum float32, n int, eps float32) float32 {
-	return float32(1 / math.Sqrt(float64(sum)/float64(n)+float64(eps)))
+func reciprocalRoot(sum float64, n int, eps float32) float32 {
+	return float32(1 / math.Sqrt(sum/float64(n)+float64(eps)))
 }
 
 // LayerNorm centres groups of a row and divides them by their standard deviation.
@@ -68,9 +68,8 @@ func (d *Device) LayerNorm(out, x, weight, bias compute.Tensor, eps float32, mom
 	}
 	w := make([]float32, width)
 	d.widenRow(w, weight, 0)
-	var b []float32
+	b := make([]float32, width)
 	if bias.Given() {
-		b = make([]float32, width)
 		d.widenRow(b, bias, 0)
 	}
 	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
@@ -78,7 +77,7 @@ func (d *Device) LayerNorm(out, x, weight, bias compute.Tensor, eps float32, mom
 			from, to := floatRow(x, i), floatRow(out, i)
 			for g := range groups {
 				part := from[g*width : (g+1)*width]
-				mean := d.rows.sum(part) / float32(width)
+				mean := float32(d.rows.sum(part) / float64(width))
 				r := reciprocalRoot(d.rows.squaresAround(part, mean), width, eps)
 				d.rows.affine(to[g*width:(g+1)*width], part, w, b, mean, r)
 				if moments.Given() {

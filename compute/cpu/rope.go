@@ -13,6 +13,10 @@ func (d *Device) RoPE(x, cos, sin, rows compute.Tensor, headSize int, pairs comp
 		d.fail("RoPE: %d pairs of channels in heads of %d, %d columns", cos.Cols, headSize, x.Cols)
 		return
 	}
+	if pairs > compute.Neighbours {
+		d.fail("RoPE: no order of pairs %d", pairs)
+		return
+	}
 	at, ok := d.indices("RoPE", "rows", rows, x.Rows, 0, cos.Rows)
 	if !ok || cos.Cols == 0 {
 		return

@@ -6,63 +6,6 @@ import (
 	"shallow/compute"
 )
 
-// rowKernels are the inner loops of the element-wise operations at one level. Slices of one call have the same length
-// unless said. What a kernel computes for an element depends on that element alone, never on its place in the row; what it
-// computes for a row depends on the row and its length alone.
-type rowKernels struct {
-	widenBF16, widenF16 func(dst []float32, src []uint16)
-	// sumSquares is Σx².
-	sumSquares func(x []float32) float32
-	// normalize writes x·r·w. out may be x.
-	normalize func(out, x, w []float32, r float32)
-	// rotate turns each headSize elements of x by the angles of cos and sin, as RoPE says. len(sin) is len(cos).
-	rotate func(x, cos, sin []float32, headSize int)
-	// rotateNeighbours is rotate for pairs that lie side by side.
-	rotateNeighbours func(x, cos, sin []float32, headSize int)
-	// silu writes gate/(1+e^-gate)·up. out may be gate or up.
-	silu func(out, gate, up []float32)
-	// activate writes act(x). out may be x.
-	activate func(out, x []float32, act compute.Activation)
-	// tanh writes limit·tanh(x·scale/limit). out may be x.
-	tanh func(out, x []float32, scale, limit float32)
-	// sum is Σx and squaresAround Σ(x-mean)².
-	sum           func(x []float32) float32
-	squaresAround func(x []float32, mean float32) float32
-	// affine writes (x-mean)·r·w + b. out may be x. b may be empty.
-	affine func(out, x, w, b []float32, mean, r float32)
-	// times writes x·by, and axpy adds a·y to x.
-	times func(x []float32, by float32)
-	axpy  func(x, y []float32, a float32)
-	// dots are a·b, a·a and b·b in float64.
-	dots func(a, b []float32) (ab, aa, bb float64)
-	// maximum is the largest element; it may miss a NaN.
-	maximum func(x []float32) float32
-	// sumExp is Σexp(x-shift), added in float64.
-	sumExp func(x []float32, shift float32) float64
-}
-
-var genericRows = rowKernels{
-	widenBF16:  widenBF16Generic,
-	widenF16:   widenF16Generic,
-	sumSquares: sumSquaresGeneric,
-	normalize:  normalizeGeneric,
-	rotate:     rotateGeneric,
-	silu:       siluGeneric,
-
-	rotateNeighbours: rotateNeighboursGeneric,
-	activate:         activateGeneric,
-	tanh:             tanhGeneric,
-	sum:              sumGeneric,
-	squaresAround:    squaresAroundGeneric,
-	affine:           affineGeneric,
-	times:            timesGeneric,
-	axpy:             axpyGeneric,
-
-	dots:    dotsGeneric,
-	maximum: maximumGeneric,
-	sumExp:  sumExpGeneric,
-}
-
 // chunk is about how many elements one thread takes at a time.
 const chunk = 1 << 14
 

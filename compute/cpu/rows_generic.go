@@ -1,10 +1,6 @@
 package cpu
 
-import (
-	"math"
-
-	"shallow/compute"
-)
+import "math"
 
 func widenBF16Generic(dst []float32, src []uint16) {
 	for i, h := range src {
@@ -18,12 +14,12 @@ func widenF16Generic(dst []float32, src []uint16) {
 	}
 }
 
-func sumSquaresGeneric(x []float32) float32 {
+func sumSquaresGeneric(x []float32) float64 {
 	var sum float64
 	for _, v := range x {
 		sum += float64(v) * float64(v)
 	}
-	return float32(sum)
+	return sum
 }
 
 func normalizeGeneric(out, x, w []float32, r float32) {
@@ -41,12 +37,6 @@ func rotateGeneric(x, cos, sin []float32, headSize int) {
 			low[j] = float32(a*c) - float32(b*s)
 			high[j] = float32(b*c) + float32(a*s)
 		}
-	}
-}
-
-func siluGeneric(out, gate, up []float32) {
-	for j, g := range gate {
-		out[j] = g / (1 + expGeneric(-g)) * up[j]
 	}
 }
 
@@ -87,61 +77,25 @@ func rotateNeighboursGeneric(x, cos, sin []float32, headSize int) {
 	}
 }
 
-func activateGeneric(out, x []float32, act compute.Activation) {
-	for j, v := range x {
-		out[j] = activation(v, act)
-	}
-}
-
-// activation is act(x).
-func activation(x float32, act compute.Activation) float32 {
-	switch v := float64(x); act {
-	case compute.SiLU:
-		return x / (1 + expGeneric(-x))
-	case compute.GELU:
-		return float32(v / 2 * (1 + math.Erf(v/math.Sqrt2)))
-	case compute.GELUTanh:
-		return float32(v / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(v+0.044715*v*v*v))))
-	case compute.QuickGELU:
-		return x / (1 + expGeneric(-1.702*x))
-	case compute.ReLU:
-		return max(x, 0)
-	case compute.ReLUSquared:
-		return max(x, 0) * max(x, 0)
-	case compute.Sigmoid:
-		return 1 / (1 + expGeneric(-x))
-	}
-	return float32(math.NaN())
-}
-
-func tanhGeneric(out, x []float32, scale, limit float32) {
-	for j, v := range x {
-		out[j] = float32(float64(limit) * math.Tanh(float64(v)*float64(scale)/float64(limit)))
-	}
-}
-
-func sumGeneric(x []float32) float32 {
+func sumGeneric(x []float32) float64 {
 	var sum float64
 	for _, v := range x {
 		sum += float64(v)
 	}
-	return float32(sum)
+	return sum
 }
 
-func squaresAroundGeneric(x []float32, mean float32) float32 {
+func squaresAroundGeneric(x []float32, mean float32) float64 {
 	var sum float64
 	for _, v := range x {
 		sum += (float64(v) - float64(mean)) * (float64(v) - float64(mean))
 	}
-	return float32(sum)
+	return sum
 }
 
 func affineGeneric(out, x, w, b []float32, mean, r float32) {
 	for j, v := range x {
-		out[j] = (v - mean) * r * w[j]
-	}
-	for j, v := range b {
-		out[j] += v
+		out[j] = (v-mean)*r*w[j] + b[j]
 	}
 }
 

@@ -154,7 +154,13 @@ func pointer(name string) reg.Register { return Load(Param(name), GP64()) }
 
 func elementwise() {
 	for _, l := range []lanes{sixteen, eight} {
-		l.silu()
+		l.activations()
+		l.sum()
+		l.squaresAround()
+		l.affine()
+		l.times()
+		l.axpy()
+		l.rotateNeighbours()
 		l.normalize()
 		l.rotate()
 		l.sumSquares()
@@ -165,36 +171,10 @@ func elementwise() {
 	}
 }
 
-func (l lanes) silu() {
-	l.text("silu", "func(out, gate, up *float32, n int)", "writes gate/(1+e^-gate)·up.")
-	out, gate, up, n := pointer("out"), pointer("gate"), pointer("up"), pointer("n")
-	one := GLOBL("siluOne"+l.suffix, RODATA|NOPTR)
-	for i := range l.floats {
-		DATA(4*i, U32(math.Float32bits(1)))
-	}
-	l.each(n, []reg.Register{out, gate, up}, func(tail bool) {
-		l.load(gate, 0, tail)
-		l.load(up, 1, tail)
-		l.zero(2)
-		VSUBPS(l.v[0], l.v[2], l.v[2])
-		l.exp(2, 3)
-		VADDPS(one, l.v[2], l.v[2])
-		VDIVPS(l.v[2], l.v[0], l.v[0])
-		VMULPS(l.v[1], l.v[0], l.v[0])
-		l.store(0, out, tail)
-	})
-	VZEROUPPER()
-	RET()
-}
-
 func (l lanes) normalize() {
 	l.text("normalize", "func(out, x, w *float32, r float32, n int)", "writes x·r·w.")
 	out, x, w, n := pointer("out"), pointer("x"), pointer("w"), pointer("n")
-	r, err := Param("r").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VBROADCASTSS(r.Addr, l.v[3])
+	l.broadcast("r", 3)
 	l.each(n, []reg.Register{out, x, w}, func(tail bool) {
 		l.load(x, 0, tail)
 		l.load(w, 1, tail)
@@ -312,23 +292,14 @@ func (l lanes) maximum() {
 func (l lanes) sumExp() {
 	l.text("sumExp", "func(x *float32, shift float32, n int) float64", "is Σe^(x-shift).")
 	x, n := pointer("x"), pointer("n")
-	shift, err := Param("shift").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	VBROADCASTSS(shift.Addr, l.v[6])
+	l.broadcast("shift", 6)
 	l.zero(7)
 	l.zero(8)
 	l.each(n, []reg.Register{x}, func(tail bool) {
 		l.load(x, 0, tail)
 		VSUBPS(l.v[6], l.v[0], l.v[0])
 		l.exp(0, 1)
-		switch {
-		case tail && l.wide:
-			VMOVAPS_Z(l.v[0], tailK, l.v[0])
-		case tail:
-			VANDPS(l.v[tailMask], l.v[0], l.v[0])
-		}
+		l.keep(0, tail)
 		l.widenDoubles(0, 1, 2)
 		VADDPD(l.v[1], l.v[7], l.v[7])
 		VADDPD(l.v[2], l.v[8], l.v[8])
