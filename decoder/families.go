@@ -1,78 +1,389 @@
 package decoder
 
 import (
-	"fmt"
+	"math"
 
-	"shallow/checkpoint"
+	"shallow/compute"
 )
 
-// family is how the config and the tensors of one model_type are read. No other file names a family.
+// family is how the config and the tensors of one model_type are read. No other file names a family: docs/new-family.md
+// shows how to add one.
+//
+// Sources: the configurations and models of transformers 5.23; for the first Qwen, the code published with it.
 type family struct {
-	names Names
+	names  Names
+	norm   Norm
+	qkNorm QKNorm
+	pairs  compute.Pairs
 
-	// What an absent key of config.json means. 0 means: as many as heads, and D/H.
-	keyValueHeads, headSize, context int
+	// keys are what the family calls a setting, where it is not what most families call it; orKeys what it calls some in
+	// newer files only.
+	keys, orKeys map[string]string
+	// defaults are what the absence of a key means: int, float64, bool or string.
+	defaults map[string]any
 
-	// read fills in what the shared reading leaves open: biases, norms on heads, windows.
-	read func(c *checkpoint.Config, s *Spec) error
+	wideF      int               // the feed-forward size, if absent, is so many times the hidden size
+	partsF     int               // the feed-forward size counts so many matrices
+	scalings   map[string]string // rope types under which the family means another
+	windowBase string            // key of the rotary base of windowed layers, which are then never scaled
+
+	// read fills in what the shared reading leaves open: biases, windows, scales, experts.
+	read func(c settings, s *Spec) error
+}
+
+// commonDefaults hold where a family has none of its own.
+var commonDefaults = map[string]any{
+	"rms_norm_eps":          1e-6,
+	"hidden_act":            "silu",
+	"rope_theta":            10000.,
+	"partial_rotary_factor": 1.,
+}
+
+// activations are the functions of feed-forward networks, by what configs call them.
+var activations = map[string]compute.Activation{
+	"silu":              compute.SiLU,
+	"swish":             compute.SiLU,
+	"gelu":              compute.GELU,
+	"gelu_python":       compute.GELU,
+	"gelu_new":          compute.GELUTanh,
+	"gelu_fast":         compute.GELUTanh,
+	"gelu_accurate":     compute.GELUTanh,
+	"gelu_pytorch_tanh": compute.GELUTanh,
+	"quick_gelu":        compute.QuickGELU,
+	"relu":              compute.ReLU,
+	"relu2":             compute.ReLUSquared,
+	"sigmoid":           compute.Sigmoid,
+}
+
+// scalings are the rules that stretch rotary frequencies, by rope_type.
+var scalings = map[string]scaling{
+	"default":  noScaling,
+	"linear":   linearScaling,
+	"dynamic":  dynamicScaling,
+	"llama3":   bandScaling,
+	"yarn":     yarnScaling,
+	"longrope": longScaling,
+	"su":       longScaling,
+	"factors":  listedScaling,
 }
 
 // families is keyed by model_type.
-var families = map[string]family{
+var families = map[string]*family{
 	"llama": {
-		names:   projections,
-		context: 2048,
-		read: func(c *checkpoint.Config, s *Spec) error {
-			s.QKVBias = c.Bool("attention_bias", false)
+		names:    projections,
+		defaults: map[string]any{"max_position_embeddings": 2048},
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("attention_bias")
 			s.OBias = s.QKVBias
-			s.MLPBias = c.Bool("mlp_bias", false)
+			s.MLPBias = c.flag("mlp_bias")
 			return nil
 		},
 	},
 	"mistral": {
-		names:         projections,
-		keyValueHeads: 8,
-		context:       131072,
-		read: func(c *checkpoint.Config, s *Spec) error {
-			window := c.Int("sliding_window", 4096)
-			if explicitNull(c, "sliding_window") {
-				return nil
-			}
+		names:    projections,
+		defaults: map[string]any{"num_key_value_heads": 8, "max_position_embeddings": 131072, "sliding_window": 4096},
+		read:     readWindow,
+	},
+	"mixtral": {
+		names: edit(projections, func(n *Names) {
+			n.Router = "block_sparse_moe.gate"
+			n.ExpertGate, n.ExpertUp, n.ExpertDown = "block_sparse_moe.experts.%d.w1", "block_sparse_moe.experts.%d.w3", "block_sparse_moe.experts.%d.w2"
+		}),
+		defaults: map[string]any{"num_key_value_heads": 8, "max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "rope_theta": 1e6,
+			"num_local_experts": 8, "num_experts_per_tok": 2},
+		read: func(c settings, s *Spec) error {
+			s.Experts = Experts{Count: c.number("num_local_experts"), Chosen: c.number("num_experts_per_tok"), F: s.F, Normalise: true}
 			for i := range s.Layers {
-				s.Layers[i].Window = window
+				s.Layers[i].Sparse = true
 			}
-			return checkWindow(window)
+			return readWindow(c, s)
+		},
+	},
+
+	// The first Qwen: a base that grows past the context it was trained for, and queries that grow with it.
+	"qwen": {
+		names: Names{Base: "transformer.", Embedding: "wte", FinalNorm: "ln_f", Head: "lm_head", Layer: "h.%d.",
+			AttentionNorm: "ln_1", QKV: "attn.c_attn", Output: "attn.c_proj",
+			MLPNorm: "ln_2", Gate: "mlp.w2", Up: "mlp.w1", Down: "mlp.c_proj"},
+		keys: map[string]string{"head_dim": "kv_channels", "rms_norm_eps": "layer_norm_epsilon", "rope_theta": "rotary_emb_base",
+			"partial_rotary_factor": "rotary_pct", "max_position_embeddings": "seq_length"},
+		defaults: map[string]any{"max_position_embeddings": 8192, "no_bias": true, "use_dynamic_ntk": true, "use_logn_attn": true},
+		partsF:   2,
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = true
+			s.OBias = !c.flag("no_bias")
+			s.MLPBias = s.OBias
+			rope := &s.Ropes[0]
+			if c.flag("use_logn_attn") {
+				rope.LogN = s.Context
+			}
+			if c.flag("use_dynamic_ntk") {
+				return doublingScaling(rope, s.Context)
+			}
+			return nil
 		},
 	},
 	"qwen2": {
-		names:         projections,
-		keyValueHeads: 32,
-		context:       32768,
-		read: func(c *checkpoint.Config, s *Spec) error {
+		names:    projections,
+		defaults: qwenDefaults(map[string]any{"num_key_value_heads": 32}),
+		read: func(c settings, s *Spec) error {
 			s.QKVBias = true
-			return readDeepWindows(c, s)
+			return readDeepWindows(c, s, deeperThan(c))
 		},
 	},
 	"qwen3": {
-		names:         withHeadNorms(projections),
-		keyValueHeads: 32,
-		headSize:      128,
-		context:       32768,
-		read: func(c *checkpoint.Config, s *Spec) error {
-			s.QKVBias = c.Bool("attention_bias", false)
+		names:    edit(projections, headNorms),
+		defaults: qwenDefaults(map[string]any{"num_key_value_heads": 32, "head_dim": 128}),
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("attention_bias")
 			s.OBias = s.QKVBias
-			return readDeepWindows(c, s)
+			return readDeepWindows(c, s, deeperThan(c))
+		},
+	},
+	"qwen2_moe": {
+		names: edit(projections, experts, func(n *Names) {
+			n.SharedRouter = "mlp.shared_expert_gate"
+			n.SharedGate, n.SharedUp, n.SharedDown = "mlp.shared_expert.gate_proj", "mlp.shared_expert.up_proj", "mlp.shared_expert.down_proj"
+		}),
+		defaults: qwenDefaults(map[string]any{"num_key_value_heads": 16, "num_experts": 60, "num_experts_per_tok": 4,
+			"moe_intermediate_size": 1408, "shared_expert_intermediate_size": 5632, "qkv_bias": true}),
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("qkv_bias")
+			s.Experts = Experts{Count: c.number("num_experts"), Chosen: c.number("num_experts_per_tok"), F: c.number("moe_intermediate_size"),
+				Normalise: c.flag("norm_topk_prob"), SharedF: c.number("shared_expert_intermediate_size")}
+			if err := readSparse(c, s); err != nil {
+				return err
+			}
+			first := c.number("max_window_layers")
+			return readDeepWindows(c, s, func(layer int) bool { return (layer+1)%2 != 0 && layer < first })
+		},
+	},
+	"qwen3_moe": {
+		names:  edit(projections, headNorms, experts),
+		orKeys: map[string]string{"num_experts": "num_local_experts"},
+		defaults: qwenDefaults(map[string]any{"num_key_value_heads": 4, "num_experts": 128, "num_experts_per_tok": 8,
+			"moe_intermediate_size": 768}),
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("attention_bias")
+			s.OBias = s.QKVBias
+			s.Experts = Experts{Count: c.number("num_experts"), Chosen: c.number("num_experts_per_tok"), F: c.number("moe_intermediate_size"),
+				Normalise: c.flag("norm_topk_prob")}
+			if err := readSparse(c, s); err != nil || !c.flag("use_sliding_window") {
+				return err
+			}
+			return readWindow(c, s)
+		},
+	},
+
+	"phi": {
+		names: Names{Base: "model.", Embedding: "embed_tokens", FinalNorm: "final_layernorm", Head: "lm_head", Layer: "layers.%d.",
+			AttentionNorm: "input_layernorm", Query: "self_attn.q_proj", Key: "self_attn.k_proj", Value: "self_attn.v_proj",
+			Output: "self_attn.dense", Up: "mlp.fc1", Down: "mlp.fc2"},
+		norm:     LayerNorm,
+		keys:     map[string]string{"rms_norm_eps": "layer_norm_eps"},
+		defaults: map[string]any{"max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "hidden_act": "gelu_new", "partial_rotary_factor": 0.5},
+		read: func(c settings, s *Spec) error {
+			s.Parallel = true
+			s.QKVBias, s.OBias, s.MLPBias, s.HeadBias = true, true, true, !s.Tied
+			if c.flag("qk_layernorm") {
+				s.Names.QueryNorm, s.Names.KeyNorm = "self_attn.q_layernorm", "self_attn.k_layernorm"
+				s.QKNormBias = true
+			}
+			return nil
+		},
+	},
+	"phi3": {
+		names:    edit(projections, fusedGate, func(n *Names) { n.Query, n.Key, n.Value, n.QKV = "", "", "", "self_attn.qkv_proj" }),
+		defaults: map[string]any{"max_position_embeddings": 4096, "original_max_position_embeddings": 4096, "rms_norm_eps": 1e-5},
+		scalings: map[string]string{"yarn": "longrope"},
+		read:     readWindow,
+	},
+
+	"gemma": {
+		names:    projections,
+		defaults: map[string]any{"num_key_value_heads": 16, "head_dim": 256, "max_position_embeddings": 8192, "hidden_act": "gelu_pytorch_tanh", "tie_word_embeddings": true},
+		read:     readGemma,
+	},
+	"gemma2": {
+		names: edit(projections, fourNorms),
+		keys:  map[string]string{"hidden_act": "hidden_activation"},
+		defaults: map[string]any{"num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 8192, "hidden_act": "gelu_pytorch_tanh",
+			"tie_word_embeddings": true, "query_pre_attn_scalar": 256., "sliding_window": 4096, "attn_logit_softcapping": 50., "final_logit_softcapping": 30.},
+		read: func(c settings, s *Spec) error {
+			s.ScoreCap = float32(c.real("attn_logit_softcapping"))
+			s.LogitCap = float32(c.real("final_logit_softcapping"))
+			s.scaleScores(math.Pow(c.real("query_pre_attn_scalar"), -0.5))
+			if err := readTypedWindows(c, s, fullEvery(2)); err != nil {
+				return err
+			}
+			return readGemma(c, s)
+		},
+	},
+	// What published files of the multimodal models leave out is in the defaults too.
+	"gemma3_text": {
+		names: edit(projections, fourNorms, headNorms),
+		keys:  map[string]string{"hidden_act": "hidden_activation"},
+		defaults: map[string]any{"vocab_size": 262208, "hidden_size": 2304, "num_attention_heads": 8, "intermediate_size": 9216,
+			"num_key_value_heads": 4, "head_dim": 256, "max_position_embeddings": 131072, "hidden_act": "gelu_pytorch_tanh",
+			"tie_word_embeddings": true, "query_pre_attn_scalar": 256., "sliding_window": 4096, "sliding_window_pattern": 6,
+			"rope_theta": 1e6, "rope_local_base_freq": 10000.},
+		windowBase: "rope_local_base_freq",
+		read: func(c settings, s *Spec) error {
+			// attn_logit_softcapping is there for historical reasons only: readers of the family do not apply it.
+			s.LogitCap = float32(c.real("final_logit_softcapping"))
+			s.scaleScores(math.Pow(c.real("query_pre_attn_scalar"), -0.5))
+			period := c.number("sliding_window_pattern")
+			if period < 1 {
+				return unsupported("config.json: sliding_window_pattern %d", period)
+			}
+			if err := readTypedWindows(c, s, fullEvery(period)); err != nil {
+				return err
+			}
+			return readGemma(c, s)
+		},
+	},
+
+	"olmo2": {
+		names:    edit(projections, headNorms, outNorms),
+		qkNorm:   Whole,
+		defaults: map[string]any{"max_position_embeddings": 2048, "rms_norm_eps": 1e-5},
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("attention_bias")
+			s.OBias = s.QKVBias
+			return nil
+		},
+	},
+	"olmo3": {
+		names:      edit(projections, headNorms, outNorms),
+		qkNorm:     Whole,
+		defaults:   map[string]any{"max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "sliding_window": 4096},
+		windowBase: "rope_theta",
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("attention_bias")
+			s.OBias = s.QKVBias
+			return readTypedWindows(c, s, fullEvery(4))
+		},
+	},
+	"smollm3": {
+		names: projections,
+		defaults: map[string]any{"num_key_value_heads": 4, "max_position_embeddings": 32768, "rope_theta": 2e6,
+			"tie_word_embeddings": true, "no_rope_layer_interval": 4},
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("attention_bias")
+			s.OBias = s.QKVBias
+			s.MLPBias = c.flag("mlp_bias")
+			rotated, err := readRotated(c, s)
+			if err != nil {
+				return err
+			}
+			if err := readDeepWindows(c, s, func(layer int) bool { return !rotated[layer] }); err != nil {
+				return err
+			}
+			for i, r := range rotated {
+				if !r {
+					s.Layers[i].Rope = -1
+				}
+			}
+			return nil
+		},
+	},
+	"granite": {
+		names: projections,
+		defaults: map[string]any{"max_position_embeddings": 2048, "embedding_multiplier": 1., "logits_scaling": 1.,
+			"residual_multiplier": 1., "attention_multiplier": 1.},
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("attention_bias")
+			s.OBias = s.QKVBias
+			s.MLPBias = c.flag("mlp_bias")
+			s.EmbeddingScale = float32(c.real("embedding_multiplier"))
+			s.ResidualScale = float32(c.real("residual_multiplier"))
+			s.LogitScale = float32(1 / c.real("logits_scaling"))
+			s.scaleScores(c.real("attention_multiplier"))
+			return nil
+		},
+	},
+	"glm4": {
+		names: edit(projections, fusedGate, func(n *Names) {
+			n.AttentionOutNorm, n.MLPOutNorm = "post_self_attn_layernorm", "post_mlp_layernorm"
+		}),
+		pairs: compute.Neighbours,
+		defaults: map[string]any{"num_key_value_heads": 2, "head_dim": 128, "max_position_embeddings": 131072, "rms_norm_eps": 1.5625e-7,
+			"partial_rotary_factor": 0.5, "attention_bias": true},
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("attention_bias")
+			return nil
+		},
+	},
+	"stablelm": {
+		names:    projections,
+		norm:     LayerNorm,
+		qkNorm:   EachHead,
+		keys:     map[string]string{"rms_norm_eps": "layer_norm_eps"},
+		defaults: map[string]any{"num_key_value_heads": 32, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "partial_rotary_factor": 0.25},
+		read: func(c settings, s *Spec) error {
+			s.QKVBias = c.flag("use_qkv_bias")
+			if c.flag("qk_layernorm") {
+				s.Names.QueryNorm, s.Names.KeyNorm = "self_attn.q_layernorm.norms.%d", "self_attn.k_layernorm.norms.%d"
+			}
+			if s.Parallel = c.flag("use_parallel_residual"); s.Parallel {
+				s.Names.MLPNorm = ""
+			}
+			return nil
+		},
+	},
+
+	"gpt2": {
+		names: Names{Base: "transformer.", Embedding: "wte", Position: "wpe", FinalNorm: "ln_f", Head: "lm_head", Layer: "h.%d.",
+			AttentionNorm: "ln_1", QKV: "attn.c_attn", Output: "attn.c_proj",
+			MLPNorm: "ln_2", Up: "mlp.c_fc", Down: "mlp.c_proj", Transposed: true},
+		norm: LayerNorm,
+		keys: map[string]string{"hidden_size": "n_embd", "num_attention_heads": "n_head", "intermediate_size": "n_inner",
+			"max_position_embeddings": "n_positions", "rms_norm_eps": "layer_norm_epsilon", "hidden_act": "activation_function"},
+		defaults: map[string]any{"max_position_embeddings": 1024, "rms_norm_eps": 1e-5, "hidden_act": "gelu_new",
+			"tie_word_embeddings": true, "scale_attn_weights": true},
+		wideF: 4,
+		read: func(c settings, s *Spec) error {
+			s.Positions = s.Context
+			s.QKVBias, s.OBias, s.MLPBias = true, true, true
+			if c.flag("add_cross_attention") {
+				return unsupported("config.json: add_cross_attention")
+			}
+			if !c.flag("scale_attn_weights") {
+				s.scaleScores(1)
+			}
+			if c.flag("scale_attn_by_inverse_layer_idx") {
+				for i := range s.Layers {
+					s.Layers[i].AttentionScale /= float32(i + 1)
+				}
+			}
+			return nil
+		},
+	},
+	"gpt_neox": {
+		names: Names{Base: "gpt_neox.", Embedding: "embed_in", FinalNorm: "final_layer_norm", Head: "embed_out", Layer: "layers.%d.",
+			AttentionNorm: "input_layernorm", QKV: "attention.query_key_value", QKVByHead: true, Output: "attention.dense",
+			MLPNorm: "post_attention_layernorm", Up: "mlp.dense_h_to_4h", Down: "mlp.dense_4h_to_h"},
+		norm: LayerNorm,
+		keys: map[string]string{"rms_norm_eps": "layer_norm_eps", "rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"},
+		defaults: map[string]any{"max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "hidden_act": "gelu", "partial_rotary_factor": 0.25,
+			"use_parallel_residual": true, "attention_bias": true},
+		read: func(c settings, s *Spec) error {
+			s.Parallel = c.flag("use_parallel_residual")
+			s.QKVBias = c.flag("attention_bias")
+			s.OBias, s.MLPBias = s.QKVBias, true
+			return nil
 		},
 	},
 }
 
 // projections are the names that most families share: one tensor a projection.
 var projections = Names{
-	Embedding: "model.embed_tokens",
-	FinalNorm: "model.norm",
+	Base:      "model.",
+	Embedding: "embed_tokens",
+	FinalNorm: "norm",
 	Head:      "lm_head",
 
-	Layer:         "model.layers.%d.",
+	Layer:         "layers.%d.",
 	AttentionNorm: "input_layernorm",
 	Query:         "self_attn.q_proj",
 	Key:           "self_attn.k_proj",
@@ -84,68 +395,47 @@ var projections = Names{
 	Down:          "mlp.down_proj",
 }
 
-func withHeadNorms(n Names) Names {
-	n.QueryNorm, n.KeyNorm = "self_attn.q_norm", "self_attn.k_norm"
+// edit changes names that families share into those of one.
+func edit(n Names, changes ...func(*Names)) Names {
+	for _, change := range changes {
+		change(&n)
+	}
 	return n
 }
 
-// readDeepWindows reads windows that only deep layers have: those from max_window_layers on, or those that
-// layer_types lists.
-func readDeepWindows(c *checkpoint.Config, s *Spec) error {
-	if !c.Bool("use_sliding_window", false) {
-		return checkLayerTypes(c, s, false)
-	}
-	window := c.Int("sliding_window", 4096)
-	if explicitNull(c, "sliding_window") {
-		return checkLayerTypes(c, s, false)
-	}
-	if err := checkWindow(window); err != nil {
-		return err
-	}
-	types := c.Strings("layer_types")
-	first := c.Int("max_window_layers", 28)
-	for i := range s.Layers {
-		if types == nil && i >= first || i < len(types) && types[i] == "sliding_attention" {
-			s.Layers[i].Window = window
-		}
-	}
-	return checkLayerTypes(c, s, true)
+func headNorms(n *Names) { n.QueryNorm, n.KeyNorm = "self_attn.q_norm", "self_attn.k_norm" }
+
+func fusedGate(n *Names) { n.Gate, n.Up, n.GateUp = "", "", "mlp.gate_up_proj" }
+
+func fourNorms(n *Names) {
+	n.AttentionOutNorm, n.MLPNorm, n.MLPOutNorm = "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm"
 }
 
-// checkLayerTypes refuses a layer_types of the wrong length, and kinds of attention that are not known.
-func checkLayerTypes(c *checkpoint.Config, s *Spec, windowed bool) error {
-	types := c.Strings("layer_types")
-	if types == nil {
-		return nil
+func outNorms(n *Names) {
+	n.AttentionNorm, n.AttentionOutNorm, n.MLPNorm, n.MLPOutNorm = "", "post_attention_layernorm", "", "post_feedforward_layernorm"
+}
+
+func experts(n *Names) {
+	n.Router, n.ExpertGate, n.ExpertUp, n.ExpertDown = "mlp.gate", "mlp.experts.%d.gate_proj", "mlp.experts.%d.up_proj", "mlp.experts.%d.down_proj"
+}
+
+// qwenDefaults are what several generations share, and more.
+func qwenDefaults(more map[string]any) map[string]any {
+	all := map[string]any{"max_position_embeddings": 32768, "sliding_window": 4096, "max_window_layers": 28, "decoder_sparse_step": 1}
+	for k, v := range more {
+		all[k] = v
 	}
-	if len(types) != s.L {
-		return fmt.Errorf("decoder: config.json: layer_types has %d entries for %d layers", len(types), s.L)
+	return all
+}
+
+// readGemma reads what all generations have: norms that multiply by 1 + weight, and an embedding that grows with its size.
+func readGemma(c settings, s *Spec) error {
+	if c.flag("use_bidirectional_attention") {
+		return unsupported("config.json: use_bidirectional_attention")
 	}
-	for i, t := range types {
-		switch {
-		case t == "full_attention":
-		case t == "sliding_attention" && windowed:
-		case t == "sliding_attention":
-			return fmt.Errorf("decoder: config.json: layer_types[%d] is %q, but no sliding_window is in use", i, t)
-		default:
-			return unsupported("config.json: layer_types[%d] %q", i, t)
-		}
-	}
+	s.NormOffset = 1
+	s.EmbeddingScale = float32(math.Sqrt(float64(s.D)))
+	s.QKVBias = c.flag("attention_bias")
+	s.OBias = s.QKVBias
 	return nil
-}
-
-func checkWindow(window int) error {
-	if window < 1 || window > maxSize {
-		return fmt.Errorf("decoder: config.json: sliding_window is %d, expected 1 to %d, or null", window, maxSize)
-	}
-	return nil
-}
-
-// scalings are the rules that stretch rotary frequencies, by rope_type.
-var scalings = map[string]scaling{
-	"default": noScaling,
-	"linear":  linearScaling,
-	"dynamic": dynamicScaling,
-	"llama3":  bandScaling,
-	"yarn":    yarnScaling,
 }

@@ -7,19 +7,14 @@ import (
 	"testing"
 
 	"shallow/decoder"
+	"shallow/internal/shared"
 )
-
-// cases are the reference checkpoints of the families in the table.
-var cases = []string{
-	"llama-plain", "llama-gqa-tied", "llama-bias", "llama-rope-llama3", "llama-rope-linear", "llama-rope-dynamic",
-	"llama-rope-yarn", "mistral-window", "mistral-nowindow", "qwen2", "qwen3",
-}
 
 // tolerance is what states and logits may differ by in float32, as a share of the largest value.
 const tolerance = 1e-5
 
 func TestReferenceStatesAndLogits(t *testing.T) {
-	for _, name := range cases {
+	for _, name := range shared.Families(t) {
 		t.Run(name, func(t *testing.T) {
 			e := readExpected(t, name)
 			m := openModel(t, e.dir, 2, decoder.Options{Precision: decoder.Float32, Pack: true})
@@ -50,7 +45,7 @@ func TestReferenceStatesAndLogits(t *testing.T) {
 }
 
 func TestReferenceSkippedLayers(t *testing.T) {
-	for _, name := range cases {
+	for _, name := range shared.Families(t) {
 		t.Run(name, func(t *testing.T) {
 			e := readExpected(t, name)
 			m := openModel(t, e.dir, 2, decoder.Options{Precision: decoder.Float32})
@@ -70,7 +65,7 @@ func TestReferenceSkippedLayers(t *testing.T) {
 }
 
 func TestReferenceLoss(t *testing.T) {
-	for _, name := range cases {
+	for _, name := range shared.Families(t) {
 		t.Run(name, func(t *testing.T) {
 			e := readExpected(t, name)
 			m := openModel(t, e.dir, 2, decoder.Options{Precision: decoder.Float32})
@@ -93,7 +88,7 @@ func TestReferenceLoss(t *testing.T) {
 }
 
 func TestReferenceGreedy(t *testing.T) {
-	for _, name := range cases {
+	for _, name := range shared.Families(t) {
 		t.Run(name, func(t *testing.T) {
 			e := readExpected(t, name)
 			m := openModel(t, e.dir, 2, decoder.Options{Precision: decoder.Float32})

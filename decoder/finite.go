@@ -75,14 +75,14 @@ func (g *Group) nonFinite(layer, row int) error {
 	var weights []Weight
 	switch {
 	case layer < 0:
-		weights = []Weight{s.EmbeddingWeight()}
+		weights = []Weight{s.EmbeddingWeight(), s.PositionWeight()}
 	case layer < s.L:
 		weights = s.LayerWeights(layer)
 	default:
-		weights = []Weight{s.FinalNormWeight(), s.HeadWeight()}
+		weights = []Weight{s.finalNorm().weight, s.finalNorm().bias, s.HeadWeight(), s.headBias()}
 	}
 	for _, w := range weights {
-		if t, _ := g.model.Checkpoint.Tensor(w.Name); !finite(t) {
+		if t, ok := g.model.Checkpoint.Tensor(w.Name); ok && !finite(t) {
 			e.File, e.Tensor = t.File, t.Name
 			break
 		}

@@ -191,7 +191,7 @@ func TestStatesEqualFloat64(t *testing.T) {
 			p := newPlainModel(t, e.dir)
 			var want [][][][]float64
 			m := openModel(t, e.dir, 2, decoder.Options{Precision: decoder.Float32, Rows: 61, Pack: true})
-			sequences := randomSequences(m.Spec.V)[2:6]
+			sequences := randomSequences(m.Spec)[2:6]
 			for _, ids := range sequences {
 				want = append(want, p.states(ids))
 			}

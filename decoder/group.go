@@ -33,6 +33,9 @@ func (m *Model) tokens(sequences [][]int) (lengths []int, ids []int32, err error
 		if len(seq) == 0 {
 			return nil, nil, fmt.Errorf("decoder: sequence %d is empty", s)
 		}
+		if p := m.Spec.Positions; p > 0 && len(seq) > p {
+			return nil, nil, fmt.Errorf("decoder: sequence %d has %d tokens, the model knows %d positions", s, len(seq), p)
+		}
 		if len(seq) > maxSize || len(ids)+len(seq) > math.MaxInt32 {
 			return nil, nil, fmt.Errorf("decoder: sequence %d has %d tokens, %d before it: run fewer at a time", s, len(seq), len(ids))
 		}
@@ -51,13 +54,14 @@ func (m *Model) start(sequences [][]int, ids []int32, p *plan) (*Group, error) {
 	g := &Group{model: m, sequences: sequences, plan: p}
 	g.x = m.Device.New(compute.Float32, len(ids), m.Spec.D)
 	at := m.uploadInts(ids)
-	embedding := m.Spec.EmbeddingWeight()
-	table := m.load(embedding)
-	m.Device.Embed(g.x, table, at, m.Spec.EmbeddingScale)
+	e := m.loadEmbedding(p.rows)
+	for _, c := range p.chunks {
+		e.embed(g.x.RowRange(c.lo, c.hi), at.RowRange(c.lo, c.hi), c.rows.positions)
+	}
 	err := m.Device.Sync()
-	m.Device.Release(table.Memory)
+	e.release()
 	m.Device.Release(at.Memory)
-	m.Checkpoint.Forget(embedding.Name)
+	m.Checkpoint.Forget(m.Spec.EmbeddingWeight().Name)
 	if err != nil {
 		g.Close()
 		return nil, err

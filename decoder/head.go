@@ -9,9 +9,9 @@ import (
 // Head is the final norm and the projection to the vocabulary.
 type Head struct {
 	model  *Model
-	norm   compute.Tensor
-	weight compute.Tensor // [V, D]
-	rows   int            // states at a time
+	norm   normTensors
+	linear     // [V, D]
+	rows   int // states at a time
 	arena  compute.Arena
 }
 
@@ -24,7 +24,15 @@ func (m *Model) Head() *Head { return m.head(m.options.Pack, 0) }
 // head loads the head for calls of at most rows states; 0 is as many as headBytes hold.
 func (m *Model) head(pack bool, rows int) *Head {
 	s := m.Spec
-	h := &Head{model: m, norm: m.load(s.FinalNormWeight()), weight: m.load(s.HeadWeight()), rows: rows}
+	h := &Head{model: m, linear: linear{weight: m.load(s.HeadWeight())}, rows: rows}
+	n := s.finalNorm()
+	h.norm.weight = m.load(n.weight)
+	if s.NormBias {
+		h.norm.bias = m.load(n.bias)
+	}
+	if s.HeadBias {
+		h.bias = m.load(s.headBias())
+	}
 	if rows == 0 {
 		h.rows = min(max(headBytes/(4*s.V), 16), m.options.Rows)
 	}
@@ -40,15 +48,35 @@ func (m *Model) head(pack bool, rows int) *Head {
 // Release gives the head's memory back and lets its pages of the file go.
 func (h *Head) Release() {
 	h.arena.Release()
-	h.model.Device.Release(h.norm.Memory)
-	h.model.Device.Release(h.weight.Memory)
+	for _, t := range h.tensors() {
+		h.model.Device.Release(t.Memory)
+	}
 	h.model.Checkpoint.Forget(h.model.Spec.HeadWeight().Name)
+}
+
+// tensors are the head's weights.
+func (h *Head) tensors() []compute.Tensor {
+	var given []compute.Tensor
+	for _, t := range []compute.Tensor{h.norm.weight, h.norm.bias, h.weight, h.bias} {
+		if t.Given() {
+			given = append(given, t)
+		}
+	}
+	return given
+}
+
+// weightBytes is what the head's weights take.
+func (h *Head) weightBytes() (n int64) {
+	for _, t := range h.tensors() {
+		n += t.Memory.Bytes()
+	}
+	return n
 }
 
 // Bytes is the memory that the head takes: its pages of the file, its packed copy, and the logits of one call.
 func (h *Head) Bytes() int64 {
 	s := h.model.Spec
-	return h.norm.Memory.Bytes() + h.weight.Memory.Bytes() + compute.Float32.Bytes(h.rows*(s.D+s.V))
+	return h.weightBytes() + compute.Float32.Bytes(h.rows*(s.D+s.V))
 }
 
 // apply gives the logits [n, V] of at most h.rows states x [n, D]. They live until the next call.
@@ -56,9 +84,15 @@ func (h *Head) apply(x compute.Tensor) compute.Tensor {
 	m, s := h.model, h.model.Spec
 	h.arena.Reset()
 	normed := h.arena.New(compute.Float32, x.Rows, s.D)
-	m.Device.RMSNorm(normed, x, h.norm, s.NormEps, s.NormOffset, compute.Tensor{})
+	m.norm(normed, x, h.norm)
 	logits := h.arena.New(compute.Float32, x.Rows, s.V)
-	m.Device.MatMul(normed, m.headIn, compute.Product{Out: logits, W: h.weight})
+	m.Device.MatMul(normed, m.headIn, h.to(logits))
+	if s.LogitScale != 1 {
+		m.Device.Scale(logits, s.LogitScale)
+	}
+	if s.LogitCap != 0 {
+		m.Device.SoftCap(logits, s.LogitCap)
+	}
 	return logits
 }
 

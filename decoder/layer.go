@@ -15,64 +15,81 @@ type Layer struct {
 	LayerSpec
 	in compute.Kind
 
-	attentionNorm, mlpNorm    compute.Tensor // [1, D]
-	query, key, value, output linear
-	queryNorm, keyNorm        compute.Tensor // [1, HeadSize], or not given
-	gate, up, down            linear
+	attentionNorm, attentionOutNorm, mlpNorm, mlpOutNorm normTensors
+	query, key, value, output                            linear
+	queryNorm, keyNorm                                   []normTensors
+
+	gate, up, down                   linear
+	router, sharedRouter             linear
+	expertGate, expertUp, expertDown []compute.Tensor
+	sharedGate, sharedUp, sharedDown linear
 
 	model   *Model
 	tensors []compute.Tensor
 }
 
-// linear is a projection: a weight [M, K], perhaps packed, and perhaps a bias.
-type linear struct {
-	weight compute.Tensor
-	bias   compute.Tensor // [1, M]
-	column compute.Tensor // the bias as [M, 1]
-}
+// linear is a projection: a weight [M, K], perhaps packed, and perhaps a bias [1, M].
+type linear struct{ weight, bias compute.Tensor }
+
+// normTensors are the weight [1, C] of a norm, and perhaps its bias.
+type normTensors struct{ weight, bias compute.Tensor }
+
+func (n normTensors) given() bool { return n.weight.Given() }
 
 // to is the product that fills out, bias included.
 func (l linear) to(out compute.Tensor) compute.Product {
 	return compute.Product{Out: out, W: l.weight, Bias: l.bias}
 }
 
-// onto is the product that is added to out, without the bias.
+// onto is the product that is added to out.
 func (l linear) onto(out compute.Tensor) compute.Product {
-	return compute.Product{Out: out, W: l.weight, Accumulate: true}
+	return compute.Product{Out: out, W: l.weight, Bias: l.bias, Accumulate: true}
 }
 
 // Layer loads layer i and packs it where Options say so. It must be released.
 func (m *Model) Layer(i int) *Layer { return m.layer(i, m.options.Pack) }
 
 func (m *Model) layer(i int, pack bool) *Layer {
-	s := m.Spec
-	l := &Layer{Index: i, spec: s, LayerSpec: s.Layers[i], in: m.in, model: m}
-	loaded := map[string]compute.Tensor{}
-	for _, w := range s.LayerWeights(i) {
-		t := m.load(w)
-		if pack && w.Rows > 0 {
+	l := &Layer{Index: i, spec: m.Spec, LayerSpec: m.Spec.Layers[i], in: m.in, model: m}
+	load := func(w Weight, pack bool) (t compute.Tensor) {
+		if w.Name == "" {
+			return t
+		}
+		t = m.load(w)
+		if pack {
 			mapped := t
 			t = m.Device.Pack(mapped, m.in)
 			m.Device.Release(mapped.Memory)
-			// A device that has yet to read the pages reads them from the file again.
-			m.Checkpoint.Forget(w.Name)
 		}
-		loaded[w.Name] = t
 		l.tensors = append(l.tensors, t)
+		return t
 	}
-	vector := func(name string) compute.Tensor { return loaded[s.LayerName(i, name)+".weight"] }
-	matrix := func(name string) linear {
-		p := linear{weight: vector(name), bias: loaded[s.LayerName(i, name)+".bias"]}
-		if p.bias.Given() {
-			p.column = p.bias.Reshape(p.bias.Cols, 1)
-		}
-		return p
+	vectors := func(n norm) normTensors { return normTensors{load(n.weight, false), load(n.bias, false)} }
+	matrix := func(p projection) linear { return linear{load(p.weight, pack), load(p.bias, false)} }
+	small := func(p projection) linear { return linear{load(p.weight, false), load(p.bias, false)} }
+
+	w := m.Spec.weightsOf(i)
+	l.attentionNorm, l.attentionOutNorm = vectors(w.attentionNorm), vectors(w.attentionOutNorm)
+	l.mlpNorm, l.mlpOutNorm = vectors(w.mlpNorm), vectors(w.mlpOutNorm)
+	l.query, l.key, l.value, l.output = matrix(w.query), matrix(w.key), matrix(w.value), matrix(w.output)
+	for _, n := range w.queryNorm {
+		l.queryNorm = append(l.queryNorm, vectors(n))
 	}
-	n := s.Names
-	l.attentionNorm, l.mlpNorm = vector(n.AttentionNorm), vector(n.MLPNorm)
-	l.queryNorm, l.keyNorm = vector(n.QueryNorm), vector(n.KeyNorm)
-	l.query, l.key, l.value, l.output = matrix(n.Query), matrix(n.Key), matrix(n.Value), matrix(n.Output)
-	l.gate, l.up, l.down = matrix(n.Gate), matrix(n.Up), matrix(n.Down)
+	for _, n := range w.keyNorm {
+		l.keyNorm = append(l.keyNorm, vectors(n))
+	}
+	l.gate, l.up, l.down = matrix(w.gate), matrix(w.up), matrix(w.down)
+	l.router, l.sharedRouter = small(w.router), small(w.sharedRouter)
+	for x := range w.expertGate {
+		l.expertGate = append(l.expertGate, matrix(w.expertGate[x]).weight)
+		l.expertUp = append(l.expertUp, matrix(w.expertUp[x]).weight)
+		l.expertDown = append(l.expertDown, matrix(w.expertDown[x]).weight)
+	}
+	l.sharedGate, l.sharedUp, l.sharedDown = matrix(w.sharedGate), matrix(w.sharedUp), matrix(w.sharedDown)
+	if pack {
+		// A device that has yet to read the pages reads them from the file again.
+		m.Checkpoint.Forget(m.names(i)...)
+	}
 	return l
 }
 
@@ -84,13 +101,14 @@ func (l *Layer) Release() {
 	l.tensors = nil
 }
 
-// names are the tensors of layer i in the checkpoint.
+// names are the stored tensors of layer i in the checkpoint, each once.
 func (m *Model) names(i int) []string {
 	var names []string
 	for _, w := range m.Spec.LayerWeights(i) {
 		names = append(names, w.Name)
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Layers loads one layer after another, without those that are dropped, and releases each when the next is asked for.
@@ -123,14 +141,22 @@ func (m *Model) Layers(drop []int) iter.Seq2[*Layer, error] {
 	}
 }
 
-// LayerBytes is the memory that layer i takes while it is loaded: its pages of the file, and its packed copy.
+// LayerBytes is the memory that layer i takes while it is loaded: its pages of the file, copies of what has to be laid out
+// anew, and its packed copy.
 func (m *Model) LayerBytes(i int) int64 {
 	var n int64
+	for _, name := range m.names(i) {
+		t, _ := m.Checkpoint.Tensor(name)
+		n += t.Length
+	}
 	for _, w := range m.Spec.LayerWeights(i) {
 		t, _ := m.Checkpoint.Tensor(w.Name)
-		n += t.Length
+		kind := kinds[t.DType]
+		if w.scattered() {
+			n += kind.Bytes(int(w.Elements()))
+		}
 		if m.options.Pack && w.Rows > 0 {
-			n += m.Device.PackedBytes(kinds[t.DType], w.Rows, w.Cols, m.in)
+			n += m.Device.PackedBytes(kind, w.Rows, w.Cols, m.in)
 		}
 	}
 	return n

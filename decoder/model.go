@@ -42,6 +42,10 @@ func Open(dev compute.Device, c *checkpoint.Checkpoint, o Options) (*Model, erro
 	if err != nil {
 		return nil, err
 	}
+	s.place(func(name string) bool {
+		_, ok := c.Tensor(name)
+		return ok
+	})
 	if o.Rows <= 0 {
 		o.Rows = DefaultRows
 	}
@@ -58,11 +62,14 @@ func Open(dev compute.Device, c *checkpoint.Checkpoint, o Options) (*Model, erro
 			}
 		}
 	}
-	var head compute.Kind
-	for _, w := range []Weight{s.EmbeddingWeight(), s.FinalNormWeight(), s.HeadWeight()} {
-		if head, err = m.check(w); err != nil {
+	for _, w := range s.outsideWeights() {
+		if _, err := m.check(w); err != nil {
 			return nil, err
 		}
+	}
+	head, err := m.check(s.HeadWeight())
+	if err != nil {
+		return nil, err
 	}
 	m.in = o.Precision.multiply(dev, slices.Collect(maps.Keys(used)))
 	m.headIn = o.Precision.multiply(dev, []compute.Kind{head})
@@ -100,10 +107,4 @@ var kinds = map[checkpoint.DType]compute.Kind{
 	checkpoint.F32:  compute.Float32,
 	checkpoint.BF16: compute.BFloat16,
 	checkpoint.F16:  compute.Float16,
-}
-
-// load puts a weight on the device, where it stays until it is released. A vector becomes one row.
-func (m *Model) load(w Weight) compute.Tensor {
-	t, _ := m.Checkpoint.Tensor(w.Name)
-	return m.Device.Load(kinds[t.DType], max(w.Rows, 1), w.Cols, t.Bytes())
 }

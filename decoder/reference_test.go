@@ -77,7 +77,7 @@ func readSafetensors(t testing.TB, path string) map[string]tensor {
 
 func readExpected(t testing.TB, name string) *expected {
 	t.Helper()
-	e := &expected{dir: shared.Dir(t, "reference", "families", name)}
+	e := &expected{dir: shared.Family(t, name)}
 	data, err := os.ReadFile(filepath.Join(e.dir, "expected.json"))
 	if err != nil {
 		t.Fatal(err)

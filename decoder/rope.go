@@ -3,8 +3,10 @@ package decoder
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"shallow/checkpoint"
+	"shallow/compute"
 )
 
 // Rope is a rotary position encoding: how fast each pair of channels turns, and by what cos and sin are multiplied.
@@ -12,52 +14,133 @@ import (
 // Frequencies and angles are rounded to float32 where the reference implementation rounds them: at position 4000 the
 // rounding of a frequency turns a channel by more than float32 logits can hide.
 type Rope struct {
-	Dim   int     // channels of a head that turn
+	Kind  string // of attention that it is for, as "full_attention"; empty is any
+	Dim   int    // channels of a head that turn
+	Pairs compute.Pairs
 	Base  float64 // rope_theta
 	Scale float64 // of cos and sin
 
 	// Limit is the length beyond which frequencies depend on the length of the whole sequence; 0 is never.
 	Limit int
+	// LogN is the length beyond which queries are multiplied by the logarithm of their position to this base; 0 is never.
+	// Source: Su, 2021 (attention scaled by entropy).
+	LogN int
 
 	frequencies func(length int) []float32 // [Dim/2], radians a position
 }
 
 // scaling completes a Rope from the parameters of its rope_type. p is the object that holds them.
-type scaling func(r *Rope, p *checkpoint.Config, s *Spec) error
+type scaling func(r *Rope, p *checkpoint.Config, c settings) error
 
-// newRope reads rope_parameters, or rope_theta and rope_scaling with its key type or rope_type.
-func newRope(c *checkpoint.Config, s *Spec) (Rope, error) {
-	p, key := c.Sub("rope_parameters"), "rope_parameters"
-	if p == nil {
-		p, key = c.Sub("rope_scaling"), "rope_scaling"
+// readRopes reads rope_parameters, or rope_theta and rope_scaling with its key type or rope_type. rope_parameters may hold
+// an object for each kind of attention; families of old that have two kinds give the second base a key of its own.
+func (s *Spec) readRopes(c settings) error {
+	if c.family.names.Position != "" {
+		for i := range s.Layers {
+			s.Layers[i].Rope = -1
+		}
+		return nil
 	}
-	r := Rope{Base: c.Float("rope_theta", 10000), Scale: 1}
-	partial := c.Float("partial_rotary_factor", 1)
+	p := c.Sub("rope_parameters")
+	if p == nil {
+		p = c.Sub("rope_scaling")
+	}
+	if p == nil {
+		p = c.Config
+	}
+	add := func(p *checkpoint.Config, kind string, base float64) error {
+		r, err := s.newRope(c, p, base)
+		r.Kind = kind
+		s.Ropes = append(s.Ropes, r)
+		return err
+	}
+	base := c.real("rope_theta")
+	if kinds := attentionKinds(p); len(kinds) > 0 {
+		for _, kind := range kinds {
+			own := base
+			if kind == windowed && c.family.windowBase != "" {
+				own = c.real(c.family.windowBase)
+			}
+			if err := add(p.Sub(kind), kind, own); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if c.family.windowBase == "" {
+		return add(p, "", base)
+	}
+	if err := add(p, full, base); err != nil {
+		return err
+	}
+	unscaled, err := checkpoint.ParseConfig([]byte("{}"))
+	if err != nil {
+		return err
+	}
+	return add(unscaled, windowed, c.real(c.family.windowBase))
+}
+
+// attentionKinds are the kinds of attention that rope_parameters has an object for, in a fixed order.
+func attentionKinds(p *checkpoint.Config) []string {
+	var kinds []string
+	for _, k := range p.Keys() {
+		if p.Sub(k) != nil && (k == full || k == windowed) {
+			kinds = append(kinds, k)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// useRopes gives each layer the encoding of its kind of attention.
+func (s *Spec) useRopes(types []string) error {
+	s.typed = true
+	for i, t := range types {
+		at := slices.IndexFunc(s.Ropes, func(r Rope) bool { return r.Kind == "" || r.Kind == t })
+		if at < 0 {
+			return fmt.Errorf("decoder: config.json: rope_parameters has nothing for layer %d, whose attention is %q", i, t)
+		}
+		s.Layers[i].Rope = at
+	}
+	return nil
+}
+
+// newRope reads one encoding. p is the object of its parameters, or the whole config.
+func (s *Spec) newRope(c settings, p *checkpoint.Config, base float64) (Rope, error) {
+	r := Rope{Base: base, Scale: 1, Pairs: c.family.pairs}
+	partial := c.real("partial_rotary_factor")
 	kind := "default"
-	if p != nil {
+	if p != c.Config {
 		r.Base = p.Float("rope_theta", r.Base)
 		partial = p.Float("partial_rotary_factor", partial)
 		kind = p.String("rope_type", p.String("type", "default"))
 		for _, k := range p.Keys() {
 			if p.Sub(k) != nil {
-				return Rope{}, unsupported("config.json: %s.%s", key, k)
+				return Rope{}, unsupported("config.json: %s within the parameters of rotary positions", k)
 			}
 		}
 	}
+	switch pairs := c.text("rope_pairs"); pairs {
+	case "":
+	case "neighbours":
+		r.Pairs = compute.Neighbours
+	default:
+		return Rope{}, unsupported("config.json: rope_pairs %q", pairs)
+	}
 	if !(r.Base > 1 && r.Base < 1e15) {
-		return Rope{}, fmt.Errorf("decoder: config.json: rope_theta is %g, expected a number above 1", r.Base)
+		return Rope{}, fmt.Errorf("decoder: config.json: %s is %g, expected a number above 1", c.name("rope_theta"), r.Base)
 	}
 	if r.Dim = int(float64(s.HeadSize) * partial); r.Dim < 2 || r.Dim > s.HeadSize || r.Dim%2 != 0 {
-		return Rope{}, fmt.Errorf("decoder: config.json: partial_rotary_factor %g turns %d of %d channels, expected an even number", partial, r.Dim, s.HeadSize)
+		return Rope{}, fmt.Errorf("decoder: config.json: %s %g turns %d of %d channels, expected an even number", c.name("partial_rotary_factor"), partial, r.Dim, s.HeadSize)
+	}
+	if other, ok := c.family.scalings[kind]; ok {
+		kind = other
 	}
 	complete, ok := scalings[kind]
 	if !ok {
-		return Rope{}, unsupported("config.json: %s.rope_type %q", key, kind)
+		return Rope{}, unsupported("config.json: rope_type %q", kind)
 	}
-	if p == nil {
-		p = c
-	}
-	if err := complete(&r, p, s); err != nil {
+	if err := complete(&r, p, c); err != nil {
 		return Rope{}, err
 	}
 	return r, c.Err()
@@ -82,131 +165,6 @@ func (r *Rope) fix(fs []float32) {
 	r.frequencies = func(int) []float32 { return fs }
 }
 
-func noScaling(r *Rope, _ *checkpoint.Config, _ *Spec) error {
-	r.fix(plain(r.Base, r.Dim))
-	return nil
-}
-
-// factorOf reads a scaling's factor.
-func factorOf(p *checkpoint.Config) (float64, error) {
-	f := p.Float("factor", 0)
-	if !(f >= 1 && f < 1e6) {
-		return 0, fmt.Errorf("decoder: config.json: rope scaling has factor %g, expected 1 or more", f)
-	}
-	return f, nil
-}
-
-// linearScaling divides all positions by a factor.
-func linearScaling(r *Rope, p *checkpoint.Config, _ *Spec) error {
-	factor, err := factorOf(p)
-	fs := plain(r.Base, r.Dim)
-	for j := range fs {
-		fs[j] /= float32(factor)
-	}
-	r.fix(fs)
-	return err
-}
-
-// dynamicScaling raises the base with the length of the sequence once that is beyond the context:
-// base · (factor·T/max − (factor−1))^(dim/(dim−2)).
-func dynamicScaling(r *Rope, p *checkpoint.Config, s *Spec) error {
-	factor, err := factorOf(p)
-	if r.Dim < 4 {
-		return unsupported("config.json: dynamic rope scaling of %d channels", r.Dim)
-	}
-	base, dim, limit := r.Base, r.Dim, s.Context
-	r.Limit = limit
-	unscaled := plain(base, dim)
-	r.frequencies = func(length int) []float32 {
-		if length <= limit {
-			return unscaled
-		}
-		// Rounded step by step as the reference implementation does.
-		stretch := float32(float32(factor*float64(length))/float32(limit)) - float32(factor-1)
-		stretch = float32(math.Pow(float64(stretch), float64(dim)/float64(dim-2)))
-		return plain(float64(float32(base)*stretch), dim)
-	}
-	return err
-}
-
-// bandScaling divides slow frequencies by a factor, leaves fast ones, and goes smoothly from one to the other between
-// two wavelengths that are fractions of the original context.
-// Source: the rule that Meta published with its models of 128k tokens.
-func bandScaling(r *Rope, p *checkpoint.Config, s *Spec) error {
-	factor, err := factorOf(p)
-	if err != nil {
-		return err
-	}
-	low, high := p.Float("low_freq_factor", 0), p.Float("high_freq_factor", 0)
-	context := float64(p.Int("original_max_position_embeddings", s.Context))
-	if !(low > 0 && high > low) || context < 1 {
-		return fmt.Errorf("decoder: config.json: rope scaling has low_freq_factor %g, high_freq_factor %g, original_max_position_embeddings %g: expected 0 < low < high, and a length", low, high, context)
-	}
-	fs := plain(r.Base, r.Dim)
-	for j, f := range fs {
-		wavelength := float32(2*math.Pi) / f
-		slow := f / float32(factor)
-		switch {
-		case wavelength > float32(context/low):
-			fs[j] = slow
-		case wavelength >= float32(context/high):
-			smooth := (float32(context)/wavelength - float32(low)) / float32(high-low)
-			fs[j] = (1-smooth)*slow + smooth*f
-		}
-	}
-	r.fix(fs)
-	return nil
-}
-
-// yarnScaling mixes frequencies divided by a factor with unscaled ones, along a ramp between the channels that turn
-// beta_slow and beta_fast times within the original context, and makes cos and sin longer.
-// Source: Peng et al., 2023 (YaRN), section 3.2 and 3.4.
-func yarnScaling(r *Rope, p *checkpoint.Config, s *Spec) error {
-	factor, err := factorOf(p)
-	if err != nil {
-		return err
-	}
-	context := float64(p.Int("original_max_position_embeddings", s.Context))
-	fast, slow := p.Float("beta_fast", 32), p.Float("beta_slow", 1)
-	if !(slow > 0 && fast >= slow) || context < 1 {
-		return fmt.Errorf("decoder: config.json: rope scaling has beta_slow %g, beta_fast %g, original_max_position_embeddings %g: expected 0 < slow <= fast, and a length", slow, fast, context)
-	}
-	r.Scale = yarnAttention(factor, 1)
-	if m, all := p.Float("mscale", 0), p.Float("mscale_all_dim", 0); m != 0 && all != 0 {
-		r.Scale = yarnAttention(factor, m) / yarnAttention(factor, all)
-	}
-	r.Scale = p.Float("attention_factor", r.Scale)
-
-	// turning is the channel that turns so many times within the context.
-	turning := func(times float64) float64 {
-		return float64(r.Dim) * math.Log(context/(times*2*math.Pi)) / (2 * math.Log(r.Base))
-	}
-	first, last := turning(fast), turning(slow)
-	if p.Bool("truncate", true) {
-		first, last = math.Floor(first), math.Ceil(last)
-	}
-	first, last = max(first, 0), min(last, float64(r.Dim-1))
-	if first == last {
-		last += 0.001
-	}
-	fs := make([]float32, r.Dim/2)
-	for j := range fs {
-		ramp := (float32(j) - float32(first)) / float32(last-first)
-		keep := 1 - min(max(ramp, 0), 1)
-		whole := power(r.Base, j, r.Dim)
-		fs[j] = 1/(float32(factor)*whole)*(1-keep) + 1/whole*keep
-	}
-	r.fix(fs)
-	return nil
-}
-
-func yarnAttention(factor, scale float64) float64 {
-	if factor <= 1 {
-		return 1
-	}
-	return 0.1*scale*math.Log(factor) + 1
-}
-
 // fill writes cos and sin, both [rows, Dim/2], of positions first, first+1, … of a sequence of the given length.
 func (r *Rope) fill(cos, sin []float32, first, length int) {
 	fs := r.frequencies(length)
@@ -215,6 +173,16 @@ func (r *Rope) fill(cos, sin []float32, first, length int) {
 			angle := float64(float32(first+i) * f)
 			cos[i*len(fs)+j] = float32(math.Cos(angle)) * float32(r.Scale)
 			sin[i*len(fs)+j] = float32(math.Sin(angle)) * float32(r.Scale)
+		}
+	}
+}
+
+// fillGrowth writes what queries at positions first, first+1, … are multiplied by.
+func (r *Rope) fillGrowth(growth []float32, first int) {
+	for i := range growth {
+		growth[i] = 1
+		if position := first + i; position >= r.LogN {
+			growth[i] = float32(math.Log(float64(position+1)) / math.Log(float64(r.LogN)))
 		}
 	}
 }

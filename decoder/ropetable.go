@@ -2,8 +2,11 @@ package decoder
 
 import "shallow/compute"
 
-// ropeTable is cos and sin [rows, Dim/2] of one Rope.
-type ropeTable struct{ cos, sin compute.Tensor }
+// ropeTable is cos and sin [rows, Dim/2] of one Rope, and what it multiplies queries by, [rows, 1], if it does.
+type ropeTable struct {
+	cos, sin, growth compute.Tensor
+	pairs            compute.Pairs
+}
 
 // ropeTables are the tables of all Ropes of a model, over the same rows: first the positions of short sequences, then,
 // for encodings that depend on the length, all positions of each longer length.
@@ -50,7 +53,16 @@ func (m *Model) newRopeTables(lengths []int) *ropeTables {
 			lo, hi := t.starts[n]*half, (t.starts[n]+n)*half
 			r.fill(cos[lo:hi], sin[lo:hi], 0, n)
 		}
-		t.tables = append(t.tables, ropeTable{cos: m.upload(cos, rows, half), sin: m.upload(sin, rows, half)})
+		table := ropeTable{cos: m.upload(cos, rows, half), sin: m.upload(sin, rows, half), pairs: r.Pairs}
+		if r.LogN > 0 {
+			growth := make([]float32, rows)
+			r.fillGrowth(growth[:short], 0)
+			for _, n := range long {
+				r.fillGrowth(growth[t.starts[n]:t.starts[n]+n], 0)
+			}
+			table.growth = m.upload(growth, rows, 1)
+		}
+		t.tables = append(t.tables, table)
 	}
 	return t
 }
@@ -64,9 +76,16 @@ func (t *ropeTables) row(position, length int) int {
 }
 
 func (t *ropeTables) release(dev compute.Device) {
-	for _, r := range t.tables {
-		dev.Release(r.cos.Memory)
-		dev.Release(r.sin.Memory)
+	releaseTables(dev, t.tables)
+}
+
+func releaseTables(dev compute.Device, tables []ropeTable) {
+	for _, t := range tables {
+		dev.Release(t.cos.Memory)
+		dev.Release(t.sin.Memory)
+		if t.growth.Given() {
+			dev.Release(t.growth.Memory)
+		}
 	}
 }
 

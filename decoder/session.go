@@ -11,14 +11,14 @@ import (
 type Stack struct {
 	model     *Model
 	layers    []*Layer
-	embedding compute.Tensor
+	embedding *embedding
 	head      *Head
 }
 
 // Resident loads all layers that are not dropped. Weights are used where the file is mapped, or packed. The stack must
 // be released.
 func (m *Model) Resident(drop []int, pack bool) (*Stack, error) {
-	s := &Stack{model: m, embedding: m.load(m.Spec.EmbeddingWeight()), head: m.head(pack, 0)}
+	s := &Stack{model: m, embedding: m.loadEmbedding(m.options.Rows), head: m.head(pack, 0)}
 	for i := range m.Spec.L {
 		if !slices.Contains(drop, i) {
 			s.layers = append(s.layers, m.layer(i, pack))
@@ -36,13 +36,13 @@ func (s *Stack) Release() {
 	for _, l := range s.layers {
 		l.Release()
 	}
-	s.model.Device.Release(s.embedding.Memory)
+	s.embedding.release()
 	s.head.Release()
 }
 
 // Bytes is what one decoding step reads of the weights: all layers, the final norm, the head.
 func (s *Stack) Bytes() int64 {
-	n := s.head.norm.Memory.Bytes() + s.head.weight.Memory.Bytes()
+	n := s.head.weightBytes()
 	for _, l := range s.layers {
 		for _, t := range l.tensors {
 			n += t.Memory.Bytes()
@@ -101,6 +101,9 @@ func (s *Stack) NewSession(room Room) (*Session, error) {
 	if room.Length <= 0 {
 		room.Length = m.Spec.Context
 	}
+	if p := m.Spec.Positions; p > 0 && room.Length > p {
+		return nil, fmt.Errorf("decoder: a session for %d tokens a sequence: the model knows %d positions", room.Length, p)
+	}
 	if room.Tokens <= 0 {
 		room.Tokens = room.Sequences * room.Length
 	}
@@ -109,7 +112,7 @@ func (s *Stack) NewSession(room Room) (*Session, error) {
 	}
 	// Each sequence may leave a page partly filled.
 	pages := min(pagesFor(room.Tokens)+room.Sequences-1, room.Sequences*pagesFor(room.Length))
-	rows := max(m.options.Rows, room.Sequences)
+	rows := min(max(m.options.Rows, room.Sequences), room.Tokens)
 	n := &Session{stack: s, room: room, live: make([]sequence, room.Sequences)}
 	for i := range pages {
 		n.free = append(n.free, int32(pages-1-i))
@@ -117,7 +120,6 @@ func (s *Stack) NewSession(room Room) (*Session, error) {
 	for range s.layers {
 		n.caches = append(n.caches, m.Device.NewCache(m.cacheKind, pages, m.Spec.K, m.Spec.HeadSize))
 	}
-	rows = min(rows, room.Tokens)
 	n.ropes = m.newSessionRopes(room.Length, rows)
 	n.index = m.Device.New(compute.Int32, raggedSize(rows, room.Sequences, pagesFor(room.Length)), 1)
 	n.tokens = m.Device.New(compute.Int32, rows, 1)
@@ -283,7 +285,7 @@ func (n *Session) run(steps []Step, spans []span) compute.Tensor {
 	m.Device.Upload(tokens, compute.Bytes(n.ids))
 
 	x := n.x.RowRange(0, len(n.ids))
-	m.Device.Embed(x, n.stack.embedding, tokens, m.Spec.EmbeddingScale)
+	n.stack.embedding.embed(x, tokens, r.positions)
 	m.work.reserve(m, n.x.Rows, 0)
 	for i, l := range n.stack.layers {
 		l.forward(&m.work, x, n.caches[i], &r)

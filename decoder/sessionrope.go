@@ -14,6 +14,7 @@ type sessionRopes struct {
 	used   int         // rows behind them, in this batch
 	cos    [][]float32 // of the batch's rows, one slice a Rope
 	sin    [][]float32
+	growth [][]float32
 }
 
 func (m *Model) newSessionRopes(length, rows int) *sessionRopes {
@@ -27,8 +28,15 @@ func (m *Model) newSessionRopes(length, rows int) *sessionRopes {
 		half := r.Dim / 2
 		cos, sin := make([]float32, (t.fixed+rows)*half), make([]float32, (t.fixed+rows)*half)
 		r.fill(cos[:t.fixed*half], sin[:t.fixed*half], 0, 0)
-		t.tables = append(t.tables, ropeTable{cos: m.upload(cos, t.fixed+rows, half), sin: m.upload(sin, t.fixed+rows, half)})
+		table := ropeTable{cos: m.upload(cos, t.fixed+rows, half), sin: m.upload(sin, t.fixed+rows, half), pairs: r.Pairs}
+		if r.LogN > 0 {
+			growth := make([]float32, t.fixed+rows)
+			r.fillGrowth(growth[:t.fixed], 0)
+			table.growth = m.upload(growth, t.fixed+rows, 1)
+		}
+		t.tables = append(t.tables, table)
 		t.cos, t.sin = append(t.cos, make([]float32, rows*half)), append(t.sin, make([]float32, rows*half))
+		t.growth = append(t.growth, make([]float32, rows))
 	}
 	return t
 }
@@ -46,6 +54,7 @@ func (t *sessionRopes) row(from, to, length int) int {
 		r := &t.spec.Ropes[i]
 		lo, hi := row*r.Dim/2, t.used*r.Dim/2
 		r.fill(t.cos[i][lo:hi], t.sin[i][lo:hi], from, length)
+		r.fillGrowth(t.growth[i][row:t.used], from)
 	}
 	return t.fixed + row
 }
@@ -59,12 +68,10 @@ func (t *sessionRopes) finish(dev compute.Device) {
 		n := t.used * table.cos.Cols
 		dev.Upload(table.cos.RowRange(t.fixed, t.fixed+t.used), compute.Bytes(t.cos[i][:n]))
 		dev.Upload(table.sin.RowRange(t.fixed, t.fixed+t.used), compute.Bytes(t.sin[i][:n]))
+		if table.growth.Given() {
+			dev.Upload(table.growth.RowRange(t.fixed, t.fixed+t.used), compute.Bytes(t.growth[i][:t.used]))
+		}
 	}
 }
 
-func (t *sessionRopes) release(dev compute.Device) {
-	for _, r := range t.tables {
-		dev.Release(r.cos.Memory)
-		dev.Release(r.sin.Memory)
-	}
-}
+func (t *sessionRopes) release(dev compute.Device) { releaseTables(dev, t.tables) }

@@ -13,9 +13,9 @@ func (s *Spec) LayerParameters(i int) int64 {
 
 // Parameters is the number of weights of the model; a tied head counts once.
 func (s *Spec) Parameters() int64 {
-	n := s.EmbeddingWeight().Elements() + s.FinalNormWeight().Elements()
-	if !s.Tied {
-		n += s.HeadWeight().Elements()
+	var n int64
+	for _, w := range s.outsideWeights() {
+		n += w.Elements()
 	}
 	for i := range s.L {
 		n += s.LayerParameters(i)
@@ -28,13 +28,16 @@ func (s *Spec) LayerBytes(i int, kind compute.Kind) int64 {
 	return kind.Bytes(int(s.LayerParameters(i)))
 }
 
-// LayerFLOPs is the work of one row's products with layer i's weights: two operations a weight.
+// LayerFLOPs is the work of one row's products with layer i's weights: two operations a weight, of the chosen experts only.
 func (s *Spec) LayerFLOPs(i int) float64 {
 	var n int64
 	for _, w := range s.LayerWeights(i) {
 		if w.Rows > 0 {
 			n += w.Elements()
 		}
+	}
+	if e := s.Experts; s.Layers[i].Sparse {
+		n -= int64(e.Count-e.Chosen) * 3 * int64(s.D) * int64(e.F)
 	}
 	return 2 * float64(n)
 }

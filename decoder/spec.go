@@ -3,7 +3,6 @@ package decoder
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"shallow/checkpoint"
 	"shallow/compute"
@@ -20,20 +19,63 @@ type Spec struct {
 	K int // key-value heads
 	F int // feed-forward size
 
-	HeadSize int // channels of one head; H·HeadSize may differ from D
-	Context  int // max_position_embeddings: the length the model was made for
+	HeadSize  int // channels of one head; H·HeadSize may differ from D
+	Context   int // the length the model was made for
+	Positions int // learned positions, the longest possible sequence; 0 where positions are rotations
 
-	NormEps        float32
-	NormOffset     float32 // added to every norm weight
+	Norm       Norm
+	NormEps    float32
+	NormOffset float32 // added to every norm weight
+	NormBias   bool    // layer norms have one
+	QKNorm     QKNorm
+	QKNormBias bool
+
 	EmbeddingScale float32
-	Activation     compute.Activation
+	ResidualScale  float32 // of what attention and feed-forward add to the residual stream
+	LogitScale     float32
+	ScoreCap       float32 // soft cap of the attention scores; 0 is none
+	LogitCap       float32
 
-	QKVBias, OBias, MLPBias bool
-	Tied                    bool // the head is the embedding
+	Parallel   bool // attention and feed-forward both read what enters the layer
+	Gated      bool // the feed-forward network has a gate
+	Activation compute.Activation
+	Experts    Experts
+
+	QKVBias, OBias, MLPBias, HeadBias bool
+	Tied                              bool // the head is the embedding
 
 	Ropes  []Rope      // the position encodings that layers choose from
 	Layers []LayerSpec // [L]
 	Names  Names
+
+	typed bool // layers have kinds of attention, each with its own position encoding
+}
+
+// Norm is what norms do before they multiply by their weight.
+type Norm uint8
+
+// The norms.
+const (
+	RMSNorm   Norm = iota // divide by the root mean square
+	LayerNorm             // subtract the mean, divide by the standard deviation
+)
+
+// QKNorm is how queries and keys are normed, where the family names such tensors.
+type QKNorm uint8
+
+// The norms of queries and keys.
+const (
+	PerHead  QKNorm = iota // each head by itself, one weight [HeadSize] for all
+	EachHead               // each head by itself, with a weight of its own; the name has %d for the head
+	Whole                  // all heads together, one weight [H·HeadSize]
+)
+
+// Experts are the sizes of a mixture of experts; Count 0 is none.
+type Experts struct {
+	Count, Chosen int
+	F             int  // of each
+	Normalise     bool // the chosen ones' weights add up to 1
+	SharedF       int  // of the expert that sees every token, weighed by a sigmoid; 0 is none
 }
 
 // LayerSpec is what differs from layer to layer. A layer keeps it when others are cut out before it.
@@ -41,36 +83,8 @@ type LayerSpec struct {
 	Window         int     // positions a row sees, itself included; 0 is all
 	Rope           int     // index in Spec.Ropes, or -1 for none
 	AttentionScale float32 // of the scores
+	Sparse         bool    // the feed-forward network is the mixture of experts
 }
-
-// Names are a family's tensor names, without ".weight" and ".bias". Those of a layer follow Layer, a format with
-// one %d. An empty name means that the family has no such tensor.
-type Names struct {
-	Embedding, FinalNorm, Head string
-
-	Layer                     string
-	AttentionNorm, MLPNorm    string
-	Query, Key, Value, Output string
-	QueryNorm, KeyNorm        string
-	Gate, Up, Down            string
-}
-
-// Weight is a tensor that the model needs: its name in the checkpoint and its shape. A vector has Rows 0.
-type Weight struct {
-	Name       string
-	Rows, Cols int
-}
-
-// Shape is the weight's shape as a checkpoint spells it.
-func (w Weight) Shape() []int {
-	if w.Rows == 0 {
-		return []int{w.Cols}
-	}
-	return []int{w.Rows, w.Cols}
-}
-
-// Elements is the number of the weight's elements.
-func (w Weight) Elements() int64 { return int64(max(w.Rows, 1)) * int64(w.Cols) }
 
 // maxSize bounds every size in config.json, far above published models and far below what overflows.
 const maxSize = 1 << 24
@@ -79,75 +93,123 @@ const maxSize = 1 << 24
 const maxHeadSize = 1 << 14
 
 // NewSpec reads a config by the table of families. The error is an *UnsupportedError where the family, or a setting
-// that changes the result, is not known.
-func NewSpec(c *checkpoint.Config) (*Spec, error) {
-	f, ok := families[c.ModelType()]
+// that changes the result, is not known. Of a config of several models it reads the language model's part.
+func NewSpec(config *checkpoint.Config) (*Spec, error) {
+	text := config.Decoder()
+	f, ok := families[text.ModelType()]
 	if !ok {
-		return nil, unsupported("config.json: model_type %q", c.ModelType())
+		return nil, unsupported("config.json: model_type %q", text.ModelType())
 	}
-	if c.Has("quantization_config") {
+	if config.Has("quantization_config") || text.Has("quantization_config") {
 		return nil, unsupported("config.json: quantization_config")
 	}
+	c := settings{text, f}
 	s := &Spec{
-		ModelType: c.ModelType(),
-		V:         c.Int("vocab_size", 0),
-		D:         c.Int("hidden_size", 0),
-		L:         c.Layers(),
-		H:         c.Int("num_attention_heads", 0),
-		F:         c.Int("intermediate_size", 0),
+		ModelType: text.ModelType(),
+		V:         c.number("vocab_size"),
+		D:         c.number("hidden_size"),
+		L:         config.Layers(),
+		H:         c.number("num_attention_heads"),
+		F:         c.number("intermediate_size"),
+		Context:   c.number("max_position_embeddings"),
 
-		NormEps:        float32(c.Float("rms_norm_eps", 1e-6)),
+		Norm:     f.norm,
+		NormEps:  float32(c.real("rms_norm_eps")),
+		NormBias: f.norm == LayerNorm,
+		QKNorm:   f.qkNorm,
+		Gated:    f.names.Gate != "" || f.names.GateUp != "",
+		Tied:     c.flag("tie_word_embeddings"),
+		Names:    f.names,
+
 		EmbeddingScale: 1,
-		Tied:           c.Bool("tie_word_embeddings", false),
-		Names:          f.names,
+		ResidualScale:  1,
+		LogitScale:     1,
 	}
-	if err := checkSizes(c, size{"vocab_size", s.V}, size{"hidden_size", s.D}, size{"num_hidden_layers", s.L},
-		size{"num_attention_heads", s.H}, size{"intermediate_size", s.F}); err != nil {
+	if !c.given("tie_word_embeddings") && text != config {
+		s.Tied = config.Bool("tie_word_embeddings", s.Tied)
+	}
+	if err := s.readSizes(c); err != nil {
 		return nil, err
 	}
-	s.K = c.Int("num_key_value_heads", f.keyValueHeads)
-	if s.K == 0 || explicitNull(c, "num_key_value_heads") {
-		s.K = s.H
+	if s.Activation, ok = activations[c.text("hidden_act")]; !ok {
+		return nil, unsupported("config.json: %s %q", c.name("hidden_act"), c.text("hidden_act"))
 	}
-	s.HeadSize = c.Int("head_dim", f.headSize)
-	if s.HeadSize == 0 || explicitNull(c, "head_dim") {
-		s.HeadSize = s.D / s.H
-	}
-	s.Context = c.Int("max_position_embeddings", f.context)
-	if err := checkSizes(c, size{"num_key_value_heads", s.K}, size{"head_dim", s.HeadSize}, size{"max_position_embeddings", s.Context}); err != nil {
-		return nil, err
-	}
-	if s.HeadSize > maxHeadSize {
-		return nil, fmt.Errorf("decoder: config.json: head_dim is %d, expected at most %d", s.HeadSize, maxHeadSize)
-	}
-	if s.H%s.K != 0 {
-		return nil, fmt.Errorf("decoder: config.json: num_attention_heads %d is no multiple of num_key_value_heads %d", s.H, s.K)
-	}
-	if s.HeadSize%2 != 0 {
-		return nil, unsupported("config.json: an odd head size, %d,", s.HeadSize)
-	}
-	if e := float64(s.NormEps); !(e > 0 && e < 1) {
-		return nil, fmt.Errorf("decoder: config.json: rms_norm_eps is %g, expected a small positive number", e)
-	}
-	if act := c.String("hidden_act", "silu"); act != "silu" && act != "swish" {
-		return nil, unsupported("config.json: hidden_act %q", act)
-	}
-	s.Activation = compute.SiLU
-
-	rope, err := newRope(c, s)
-	if err != nil {
-		return nil, err
-	}
-	s.Ropes = []Rope{rope}
 	s.Layers = make([]LayerSpec, s.L)
 	for i := range s.Layers {
 		s.Layers[i].AttentionScale = float32(1 / math.Sqrt(float64(s.HeadSize)))
 	}
+	if err := s.readRopes(c); err != nil {
+		return nil, err
+	}
 	if err := f.read(c, s); err != nil {
 		return nil, err
 	}
-	return s, c.Err()
+	if err := text.Err(); err != nil {
+		return nil, err
+	}
+	if s.Ropes != nil && s.Ropes[0].Kind != "" && !s.typed {
+		return nil, unsupported("config.json: rope_parameters.%s", s.Ropes[0].Kind)
+	}
+	return s, s.check()
 }
+
+// readSizes fills in the sizes that follow from others and checks them all.
+func (s *Spec) readSizes(c settings) error {
+	if err := checkSizes(c, size{"vocab_size", s.V}, size{"hidden_size", s.D}, size{"num_hidden_layers", s.L},
+		size{"num_attention_heads", s.H}); err != nil {
+		return err
+	}
+	if s.F == 0 && c.family.wideF > 0 {
+		s.F = c.family.wideF * s.D
+	}
+	s.F /= max(c.family.partsF, 1)
+	if s.K = c.number("num_key_value_heads"); s.K == 0 {
+		s.K = s.H
+	}
+	if s.HeadSize = c.number("head_dim"); s.HeadSize == 0 {
+		s.HeadSize = s.D / s.H
+	}
+	if err := checkSizes(c, size{"intermediate_size", s.F}, size{"num_key_value_heads", s.K}, size{"head_dim", s.HeadSize},
+		size{"max_position_embeddings", s.Context}); err != nil {
+		return err
+	}
+	switch e := float64(s.NormEps); {
+	case s.HeadSize > maxHeadSize:
+		return fmt.Errorf("decoder: config.json: %s is %d, expected at most %d", c.name("head_dim"), s.HeadSize, maxHeadSize)
+	case s.H%s.K != 0:
+		return fmt.Errorf("decoder: config.json: %s %d is no multiple of %s %d", c.name("num_attention_heads"), s.H, c.name("num_key_value_heads"), s.K)
+	case s.HeadSize%2 != 0:
+		return unsupported("config.json: an odd head size, %d,", s.HeadSize)
+	case !(e > 0 && e < 1):
+		return fmt.Errorf("decoder: config.json: %s is %g, expected a small positive number", c.name("rms_norm_eps"), e)
+	}
+	return nil
+}
+
+// check holds together what the family's own reading has filled in.
+func (s *Spec) check() error {
+	for key, v := range map[string]float32{"embedding scale": s.EmbeddingScale, "residual scale": s.ResidualScale,
+		"logit scale": s.LogitScale, "attention scale": s.Layers[0].AttentionScale} {
+		if !(v > 0 && v < 1e9) {
+			return fmt.Errorf("decoder: config.json: the %s is %g, expected a positive number", key, v)
+		}
+	}
+	if !(s.ScoreCap >= 0 && s.LogitCap >= 0) {
+		return fmt.Errorf("decoder: config.json: soft caps are %g and %g, expected positive numbers or null", s.ScoreCap, s.LogitCap)
+	}
+	e := s.Experts
+	sparse := false
+	for _, l := range s.Layers {
+		sparse = sparse || l.Sparse
+	}
+	if sparse && (e.Count < 1 || e.Count > maxExperts || e.Chosen < 1 || e.Chosen > e.Count || e.F < 1 || e.F > maxSize || e.SharedF < 0 || e.SharedF > maxSize) {
+		return fmt.Errorf("decoder: config.json: %d of %d experts of size %d, and a shared one of %d, are no mixture of experts", e.Chosen, e.Count, e.F, e.SharedF)
+	}
+	return nil
+}
+
+// maxExperts is far above published models.
+const maxExperts = 1 << 14
 
 // size is what a key of config.json says.
 type size struct {
@@ -156,69 +218,14 @@ type size struct {
 }
 
 // checkSizes refuses sizes that are missing or absurd, naming their keys.
-func checkSizes(c *checkpoint.Config, sizes ...size) error {
+func checkSizes(c settings, sizes ...size) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
 	for _, s := range sizes {
 		if s.n < 1 || s.n > maxSize {
-			return fmt.Errorf("decoder: config.json: %s is %d, expected 1 to %d", s.key, s.n, maxSize)
+			return fmt.Errorf("decoder: config.json: %s is %d, expected 1 to %d", c.name(s.key), s.n, maxSize)
 		}
 	}
 	return nil
-}
-
-// explicitNull tells a key that is null from one that is absent: absent keys have a family's default.
-func explicitNull(c *checkpoint.Config, key string) bool {
-	return !c.Has(key) && slices.Contains(c.Keys(), key)
-}
-
-// LayerName is the name of a tensor of layer i, as LayerName(0, s.Names.Query) + ".weight".
-func (s *Spec) LayerName(i int, name string) string { return fmt.Sprintf(s.Names.Layer, i) + name }
-
-// LayerWeights lists the tensors of layer i in the order in which data meets them.
-func (s *Spec) LayerWeights(i int) []Weight {
-	n, hd := s.Names, s.HeadSize
-	var ws []Weight
-	vector := func(name string, size int) {
-		if name != "" {
-			ws = append(ws, Weight{Name: s.LayerName(i, name) + ".weight", Cols: size})
-		}
-	}
-	matrix := func(name string, rows, cols int, bias bool) {
-		ws = append(ws, Weight{Name: s.LayerName(i, name) + ".weight", Rows: rows, Cols: cols})
-		if bias {
-			ws = append(ws, Weight{Name: s.LayerName(i, name) + ".bias", Cols: rows})
-		}
-	}
-	vector(n.AttentionNorm, s.D)
-	matrix(n.Query, s.H*hd, s.D, s.QKVBias)
-	matrix(n.Key, s.K*hd, s.D, s.QKVBias)
-	matrix(n.Value, s.K*hd, s.D, s.QKVBias)
-	vector(n.QueryNorm, hd)
-	vector(n.KeyNorm, hd)
-	matrix(n.Output, s.D, s.H*hd, s.OBias)
-	vector(n.MLPNorm, s.D)
-	matrix(n.Gate, s.F, s.D, s.MLPBias)
-	matrix(n.Up, s.F, s.D, s.MLPBias)
-	matrix(n.Down, s.D, s.F, s.MLPBias)
-	return ws
-}
-
-// EmbeddingWeight is what tokens are looked up in.
-func (s *Spec) EmbeddingWeight() Weight {
-	return Weight{Name: s.Names.Embedding + ".weight", Rows: s.V, Cols: s.D}
-}
-
-// FinalNormWeight is the norm before the head.
-func (s *Spec) FinalNormWeight() Weight {
-	return Weight{Name: s.Names.FinalNorm + ".weight", Cols: s.D}
-}
-
-// HeadWeight turns normed states into logits. A tied head is the embedding.
-func (s *Spec) HeadWeight() Weight {
-	if s.Tied {
-		return s.EmbeddingWeight()
-	}
-	return Weight{Name: s.Names.Head + ".weight", Rows: s.V, Cols: s.D}
 }

@@ -93,9 +93,9 @@ func TestWhatIsNotKnownIsRefusedByName(t *testing.T) {
 	for config, want := range map[string]string{
 		`"model_type":"mamba",` + baseConfig: `model_type "mamba"`,
 		baseConfig:                           `model_type ""`,
-		`"model_type":"llama","hidden_act":"relu2",` + baseConfig:                                                    `hidden_act "relu2"`,
-		`"model_type":"llama","rope_scaling":{"type":"su","factor":2},` + baseConfig:                                 `rope_scaling.rope_type "su"`,
-		`"model_type":"llama","rope_parameters":{"rope_type":"longrope"},` + baseConfig:                              `rope_parameters.rope_type "longrope"`,
+		`"model_type":"llama","hidden_act":"mish",` + baseConfig:                                                     `hidden_act "mish"`,
+		`"model_type":"llama","rope_scaling":{"type":"spiral","factor":2},` + baseConfig:                             `rope_type "spiral"`,
+		`"model_type":"llama","rope_parameters":{"rope_type":"axial"},` + baseConfig:                                 `rope_type "axial"`,
 		`"model_type":"llama","rope_parameters":{"full_attention":{"rope_type":"default"}},` + baseConfig:            `rope_parameters.full_attention`,
 		`"model_type":"llama","quantization_config":{"quant_method":"gptq"},` + baseConfig:                           `quantization_config`,
 		`"model_type":"qwen3","num_hidden_layers":1,"layer_types":["linear_attention"],` + less("num_hidden_layers"): `layer_types[0] "linear_attention"`,

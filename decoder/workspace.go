@@ -9,22 +9,39 @@ type workspace struct {
 	rows   int // that the arena has room for
 
 	cache compute.Cache // of the layer at hand; sessions have their own
-
-	ones compute.Tensor // [rows, 1]
 }
 
 func (w *workspace) floats(rows, cols int) compute.Tensor {
 	return w.arena.New(compute.Float32, rows, cols)
 }
 
+func (w *workspace) ints(rows, cols int) compute.Tensor {
+	return w.arena.New(compute.Int32, rows, cols)
+}
+
 // arenaAlignment is more than any device rounds a tensor up to.
 const arenaAlignment = 512
 
-// arenaBytes is what the larger half of a layer takes for a number of rows.
+// arenaTensors is more than the number of tensors of a layer's activations.
+const arenaTensors = 24
+
+// arenaBytes is what a layer's activations take for a number of rows: those of the larger half, or of both where they are
+// there together.
 func arenaBytes(s *Spec, rows int) int64 {
 	attention := 2*s.D + 2*s.H*s.HeadSize + 2*s.K*s.HeadSize // forwardSome gathers normed rows beside all
 	mlp := s.D + 2*s.F
-	return compute.Float32.Bytes(rows*max(attention, mlp)) + 8*arenaAlignment
+	if e := s.Experts; e.Count > 0 {
+		mlp = max(mlp, s.D+e.Count+1+e.Chosen*(s.D+2*e.F+3)+s.D+2*e.SharedF+1)
+	}
+	if s.Names.AttentionOutNorm != "" || s.ResidualScale != 1 {
+		attention += s.D
+		mlp += s.D
+	}
+	floats := max(attention, mlp)
+	if s.Parallel {
+		floats = attention + mlp
+	}
+	return compute.Float32.Bytes(rows*floats+s.Experts.Count+1) + arenaTensors*arenaAlignment
 }
 
 // reserve makes room for so many rows at a time and, if pages > 0, for so many pages of keys and values of one layer.
@@ -33,15 +50,8 @@ func (w *workspace) reserve(m *Model, rows, pages int) {
 	if rows > w.rows {
 		if w.arena != nil {
 			w.arena.Release()
-			w.device.Release(w.ones.Memory)
 		}
 		w.rows, w.arena = rows, w.device.NewArena(arenaBytes(m.Spec, rows))
-		w.ones = w.device.New(compute.Float32, rows, 1)
-		one := make([]float32, rows)
-		for i := range one {
-			one[i] = 1
-		}
-		w.device.Upload(w.ones, compute.Bytes(one))
 	}
 	if pages > 0 && (w.cache == nil || pages > w.cache.Pages()) {
 		if w.cache != nil {
@@ -54,7 +64,6 @@ func (w *workspace) reserve(m *Model, rows, pages int) {
 func (w *workspace) release(dev compute.Device) {
 	if w.arena != nil {
 		w.arena.Release()
-		dev.Release(w.ones.Memory)
 	}
 	if w.cache != nil {
 		dev.Release(w.cache)
