@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"shallow/corpus"
-	"shallow/tokenizer"
 )
 
 // corpusFlags say which texts are run.
@@ -34,7 +33,7 @@ func (c corpusFlags) read(ctx context.Context, e *engine, limit limitFlags, quie
 	if limit.Samples < 0 || limit.Length < 0 {
 		return nil, usagef("--samples and --length must not be negative")
 	}
-	encoder := func() (corpus.Encoder, error) { return tokenizer.Open(e.Checkpoint.Dir) }
+	encoder := func() (corpus.Encoder, error) { return openTokenizer(e.Checkpoint.Dir) }
 	found, err := corpus.Read(ctx, c.Corpus, encoder, corpus.Options{
 		Field: c.Field, Blank: c.Split == "blank", Samples: limit.Samples, Length: limit.Length, Vocabulary: e.Spec.V,
 	})

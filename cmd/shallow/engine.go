@@ -1,7 +1,6 @@
 package main
 
 import (
-	"shallow/checkpoint"
 	"shallow/compute/cpu"
 	"shallow/decoder"
 	"shallow/internal/machine"
@@ -32,7 +31,7 @@ func (e engineFlags) open(dir string, pack bool) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := checkpoint.Open(dir)
+	c, err := openRunnable(dir)
 	if err != nil {
 		device.Close()
 		return nil, err

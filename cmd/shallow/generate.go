@@ -61,7 +61,7 @@ func (c *generateCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer e.Close()
-	t, err := tokenizer.Open(c.Model)
+	t, err := openTokenizer(c.Model)
 	if err != nil {
 		return err
 	}

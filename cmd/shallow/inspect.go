@@ -71,7 +71,7 @@ type drop struct {
 
 // Run prints the inspection.
 func (c *inspectCommand) Run() error {
-	cp, err := checkpoint.Open(c.Model)
+	cp, err := openModel(c.Model)
 	if err != nil {
 		return err
 	}

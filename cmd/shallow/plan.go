@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"shallow/checkpoint"
+	"shallow/gguf"
 	"shallow/plan"
 	"shallow/report"
 	"shallow/similarity"
@@ -123,6 +124,9 @@ func (c *planCommand) source() (*planSource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
+	if gguf.Is(name) {
+		return modelSource(name)
+	}
 	if info.IsDir() {
 		if _, err := os.Stat(filepath.Join(name, "distances.json")); err == nil {
 			name = filepath.Join(name, "distances.json")
@@ -151,7 +155,7 @@ func (c *planCommand) source() (*planSource, error) {
 
 // modelSource is a model that was not measured.
 func modelSource(dir string) (*planSource, error) {
-	cp, err := checkpoint.Open(dir)
+	cp, err := openModel(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +239,7 @@ func (c *planCommand) printTwin(p *plan.Plan) error {
 	model, dtype := p.Model.Name, p.Model.DType
 	var config *checkpoint.Config
 	if c.Model != "" {
-		cp, err := checkpoint.Open(c.Model)
+		cp, err := openModel(c.Model)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"shallow/checkpoint"
 	"shallow/compute/cpu"
+	"shallow/gguf"
 	"shallow/plan"
 	"shallow/prune"
 	"shallow/similarity"
@@ -56,6 +57,9 @@ func (c *pruneCommand) Validate() error {
 
 // Run prunes and says what was done.
 func (c *pruneCommand) Run(ctx context.Context) error {
+	if gguf.Is(c.Model) {
+		return c.runGGUF(ctx)
+	}
 	source, err := checkpoint.Open(c.Model)
 	if err != nil {
 		return err
@@ -143,9 +147,14 @@ func printPruned(p *plan.Plan, r *prune.Result) {
 	} else {
 		fmt.Printf("NOT PROVED: %s\n", r.Reason)
 	}
+	printSeconds(r.Seconds)
+}
+
+// printSeconds prints how long each stage took.
+func printSeconds(seconds map[string]float64) {
 	var stages []string
-	for _, stage := range slices.Sorted(maps.Keys(r.Seconds)) {
-		stages = append(stages, fmt.Sprintf("%s %.2f s", stage, r.Seconds[stage]))
+	for _, stage := range slices.Sorted(maps.Keys(seconds)) {
+		stages = append(stages, fmt.Sprintf("%s %.2f s", stage, seconds[stage]))
 	}
 	fmt.Println(strings.Join(stages, ", "))
 }

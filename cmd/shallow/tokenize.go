@@ -43,7 +43,7 @@ Examples:
 
 // Run turns each line.
 func (c *tokenizeCommand) Run(ctx context.Context) error {
-	t, err := tokenizer.Open(c.Tokenizer)
+	t, err := openTokenizer(c.Tokenizer)
 	if err != nil {
 		return err
 	}
