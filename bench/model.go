@@ -84,7 +84,8 @@ func MeasureRate(m *decoder.Model, length, tokens, rounds int) (Measure, error) 
 	return b, nil
 }
 
-// productsAlone is the seconds of a layer's products with packed weights for a number of rows: nothing but them.
+// productsAlone is the seconds of a layer's products with packed weights for a number of rows: nothing but them. Of a
+// mixture's experts, each gets its even share of the rows.
 func productsAlone(m *decoder.Model, layer, rows int) (float64, error) {
 	dev, in := m.Device, m.Multiplies()
 	r := rand.New(rand.NewPCG(3, 3))
@@ -96,6 +97,10 @@ func productsAlone(m *decoder.Model, layer, rows int) (float64, error) {
 		plain := random(dev, r, in, w.Rows, w.Cols)
 		packed := dev.Pack(plain, in)
 		dev.Release(plain.Memory)
+		rows := rows
+		if w.Expert {
+			rows = max(1, rows*m.Spec.Experts.Chosen/m.Spec.Experts.Count)
+		}
 		x, out := random(dev, r, compute.Float32, rows, w.Cols), dev.New(compute.Float32, rows, w.Rows)
 		if err := dev.Sync(); err != nil {
 			return 0, err

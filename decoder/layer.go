@@ -88,7 +88,7 @@ func (m *Model) layer(i int, pack bool) *Layer {
 	l.sharedGate, l.sharedUp, l.sharedDown = matrix(w.sharedGate), matrix(w.sharedUp), matrix(w.sharedDown)
 	if pack {
 		// A device that has yet to read the pages reads them from the file again.
-		m.Checkpoint.Forget(m.names(i)...)
+		m.Checkpoint.Forget(m.LayerTensors(i)...)
 	}
 	return l
 }
@@ -101,8 +101,8 @@ func (l *Layer) Release() {
 	l.tensors = nil
 }
 
-// names are the stored tensors of layer i in the checkpoint, each once.
-func (m *Model) names(i int) []string {
+// LayerTensors are the names of the stored tensors that layer i's weights lie in, each once.
+func (m *Model) LayerTensors(i int) []string {
 	var names []string
 	for _, w := range m.Spec.LayerWeights(i) {
 		names = append(names, w.Name)
@@ -125,12 +125,12 @@ func (m *Model) Layers(drop []int) iter.Seq2[*Layer, error] {
 		for at, i := range kept {
 			l := m.Layer(i)
 			if at+1 < len(kept) {
-				m.Checkpoint.Prefetch(m.names(kept[at+1])...)
+				m.Checkpoint.Prefetch(m.LayerTensors(kept[at+1])...)
 			}
 			more := yield(l, nil)
 			err := m.Device.Sync()
 			l.Release()
-			m.Checkpoint.Forget(m.names(i)...)
+			m.Checkpoint.Forget(m.LayerTensors(i)...)
 			if err != nil && more {
 				yield(nil, err)
 			}
@@ -145,7 +145,7 @@ func (m *Model) Layers(drop []int) iter.Seq2[*Layer, error] {
 // anew, and its packed copy.
 func (m *Model) LayerBytes(i int) int64 {
 	var n int64
-	for _, name := range m.names(i) {
+	for _, name := range m.LayerTensors(i) {
 		t, _ := m.Checkpoint.Tensor(name)
 		n += t.Length
 	}

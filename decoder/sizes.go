@@ -30,16 +30,16 @@ func (s *Spec) LayerBytes(i int, kind compute.Kind) int64 {
 
 // LayerFLOPs is the work of one row's products with layer i's weights: two operations a weight, of the chosen experts only.
 func (s *Spec) LayerFLOPs(i int) float64 {
-	var n int64
+	var n float64
 	for _, w := range s.LayerWeights(i) {
-		if w.Rows > 0 {
-			n += w.Elements()
+		switch {
+		case w.Rows > 0 && w.Expert:
+			n += float64(w.Elements()) * float64(s.Experts.Chosen) / float64(s.Experts.Count)
+		case w.Rows > 0:
+			n += float64(w.Elements())
 		}
 	}
-	if e := s.Experts; s.Layers[i].Sparse {
-		n -= int64(e.Count-e.Chosen) * 3 * int64(s.D) * int64(e.F)
-	}
-	return 2 * float64(n)
+	return 2 * n
 }
 
 // AttentionFLOPs is the work of attention in layer i for a whole sequence of the given length: scores and weighted

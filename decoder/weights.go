@@ -3,8 +3,6 @@ package decoder
 import (
 	"fmt"
 	"strings"
-
-	"shallow/compute"
 )
 
 // Names are a family's tensor names, without ".weight" and ".bias". All but Head follow Base; those of a layer follow
@@ -46,6 +44,8 @@ type Weight struct {
 	// beside others: runs of Run rows, the first one at First, the next Every rows on.
 	Of, First, Run, Every int
 	Transposed            bool // stored [Cols, Rows]
+
+	Expert bool // of one of many experts: a row of activations meets only some
 }
 
 // length is the number of rows of a matrix, of elements of a vector.
@@ -160,6 +160,7 @@ func (s *Spec) addExperts(w *layerWeights, i int) {
 	w.router = s.matrix(i, n.Router, e.Count, s.D, false)
 	for x := range e.Count {
 		gate, up, down := s.feedForwardOf(i, fmt.Sprintf(n.ExpertGate, x), fmt.Sprintf(n.ExpertUp, x), fmt.Sprintf(n.ExpertDown, x), e.F)
+		gate.weight.Expert, up.weight.Expert, down.weight.Expert = true, true, true
 		w.expertGate, w.expertUp, w.expertDown = append(w.expertGate, gate), append(w.expertUp, up), append(w.expertDown, down)
 	}
 	if e.SharedF > 0 {
@@ -324,6 +325,3 @@ func (s *Spec) place(has func(name string) bool) {
 	}
 	s.Names.Base = base
 }
-
-// kindBytes is the bytes of n whole rows of a stored weight.
-func kindBytes(kind compute.Kind, rows, cols int) int { return rows * int(kind.Bytes(cols)) }

@@ -107,8 +107,8 @@ func forecast(m *decoder.Model, sequences [][]int, known int, groups [][][]int, 
 		f.Tokens += len(ids)
 	}
 	for i := range m.Spec.L {
-		for _, w := range m.Spec.LayerWeights(i) {
-			t, _ := m.Checkpoint.Tensor(w.Name)
+		for _, name := range m.LayerTensors(i) {
+			t, _ := m.Checkpoint.Tensor(name)
 			f.Read += t.Length * int64(len(groups))
 		}
 	}

@@ -22,16 +22,10 @@ import (
 	"shallow/tokenizer"
 )
 
-// families are the reference checkpoints that the decoder runs.
-var families = []string{
-	"llama-plain", "llama-gqa-tied", "llama-bias", "llama-rope-llama3", "llama-rope-linear", "llama-rope-dynamic", "llama-rope-yarn",
-	"mistral-window", "mistral-nowindow", "qwen2", "qwen3",
-}
-
 func TestFamilies(t *testing.T) {
-	for _, family := range families {
+	for _, family := range shared.Families(t) {
 		t.Run(family, func(t *testing.T) {
-			dir := shared.Dir(t, "reference", "families", family)
+			dir := shared.Family(t, family)
 			var want struct {
 				L         int
 				Distances map[string][]float64

@@ -18,16 +18,11 @@ import (
 	"shallow/internal/shared"
 )
 
-var families = []string{
-	"llama-plain", "llama-gqa-tied", "llama-bias", "llama-rope-llama3", "llama-rope-linear", "llama-rope-dynamic", "llama-rope-yarn",
-	"mistral-window", "mistral-nowindow", "qwen2", "qwen3",
-}
-
 // TestFamilies writes the file that the reference has, for the whole model and with layers skipped.
 func TestFamilies(t *testing.T) {
-	for _, family := range families {
+	for _, family := range shared.Families(t) {
 		t.Run(family, func(t *testing.T) {
-			dir := shared.Dir(t, "reference", "families", family)
+			dir := shared.Family(t, family)
 			want := read(t, filepath.Join(dir, "expected.safetensors"))
 			var sequences [][]int
 			for {
