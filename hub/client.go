@@ -53,7 +53,7 @@ func (h *Hub) get(ctx context.Context, address string, header http.Header) (*ans
 		silence.Reset(h.Timeout)
 		response, err := h.http().Do(request)
 		if err != nil {
-			err = h.cut(ctx, err)
+			err = h.cut(ctx, at.Host, err)
 			stop()
 			return nil, err
 		}
@@ -62,7 +62,7 @@ func (h *Hub) get(ctx context.Context, address string, header http.Header) (*ans
 		}
 		place := response.Header.Get("Location")
 		if response.StatusCode/100 != 3 || place == "" {
-			response.Body = &body{response.Body, h, ctx, silence, stop}
+			response.Body = &body{response.Body, h, at.Host, ctx, silence, stop}
 			return &answer{response, hub}, nil
 		}
 		response.Body.Close()
@@ -110,7 +110,7 @@ func sameOrigin(a, b *url.URL) bool {
 var errSilent = errors.New("the connection was silent for too long")
 
 // cut is the error of a connection that broke: final if the caller has stopped it, else passing.
-func (h *Hub) cut(ctx context.Context, err error) error {
+func (h *Hub) cut(ctx context.Context, host string, err error) error {
 	cause := context.Cause(ctx)
 	if cause != nil && !errors.Is(cause, errSilent) {
 		return cause
@@ -118,9 +118,13 @@ func (h *Hub) cut(ctx context.Context, err error) error {
 	if cause != nil {
 		err = fmt.Errorf("%w (%v; HF_HUB_DOWNLOAD_TIMEOUT sets another bound)", cause, h.Timeout)
 	}
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err // without the address, which may hold a signature
+	}
 	var dial *net.OpError
 	return &passing{
-		error: failuref(ErrUnreachable, "hub: %s: %v", h.Endpoint, err),
+		error: failuref(ErrUnreachable, "hub: %s: %v", host, err),
 		never: errors.As(err, &dial) && dial.Op == "dial",
 	}
 }
@@ -129,6 +133,7 @@ func (h *Hub) cut(ctx context.Context, err error) error {
 type body struct {
 	io.ReadCloser
 	hub     *Hub
+	host    string
 	ctx     context.Context
 	silence *time.Timer
 	stop    func()
@@ -139,7 +144,7 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.silence.Stop() // what the reader does with the bytes is not the connection's silence
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = b.hub.cut(b.ctx, err)
+		err = b.hub.cut(b.ctx, b.host, err)
 	}
 	return n, err
 }

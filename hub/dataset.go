@@ -105,7 +105,11 @@ func chooseSplit(files []File, want Split) ([]File, error) {
 			parts = keep(all, func(p part) bool { return slices.Contains(words(p.base), strings.ToLower(want.Config)) })
 		}
 		if len(parts) == 0 {
-			return nil, failuref(ErrEntryNotFound, "hub: %s: the data set has no config %q: it has %s", want.Repo, want.Config, list(all, part.configName))
+			err := failuref(ErrEntryNotFound, "hub: %s: the data set has no config %q: it has %s", want.Repo, want.Config, list(all, part.configName))
+			if want.Split == "" {
+				err = fmt.Errorf("%w; a split of this name is %s:/%s", err, want.ID, want.Config)
+			}
+			return nil, err
 		}
 	}
 	if split == "" {

@@ -1,0 +1,447 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"shallow/hub/hubtest"
+)
+
+// onlyWeights is a repository whose one large file a test spoils.
+func onlyWeights(t *testing.T) (*hubtest.Server, *Hub, hubtest.File) {
+	s := hubtest.New(t)
+	f := large(1_000_000, 7)
+	s.Add("models/acme/tiny", "main", map[string]hubtest.File{"config.json": text("{}"), "model.safetensors": f})
+	return s, client(t, s), f
+}
+
+func isContent(s *hubtest.Server, r *http.Request) bool { return "http://"+r.Host == s.CDN }
+
+func TestAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		id, token string
+		set       func(*hubtest.Repo)
+		want      error
+		says      string
+	}{
+		"absent":              {id: "acme/absent", want: ErrRepoNotFound, says: "check the name, or give a token"},
+		"absent, with token":  {id: "acme/absent", token: "hf_me", want: ErrRepoNotFound, says: "that your token may read"},
+		"private":             {set: func(r *hubtest.Repo) { r.Private = true }, want: ErrRepoNotFound, says: "or it is private"},
+		"wrong token":         {token: "hf_other", want: ErrToken, says: "does not accept the token: check HF_TOKEN"},
+		"no revision":         {id: "acme/tiny@v9", want: ErrRevisionNotFound, says: `acme/tiny has no revision "v9"`},
+		"gated":               {set: func(r *hubtest.Repo) { r.Gated = true }, want: ErrGated, says: "ask for access on "},
+		"gated, not let in":   {token: "hf_me", set: func(r *hubtest.Repo) { r.Gated = true }, want: ErrGated, says: "the account of your token has no access"},
+		"gated, let in":       {token: "hf_me", set: func(r *hubtest.Repo) { r.Gated, r.Allowed = true, []string{"hf_me"} }},
+		"private, with token": {token: "hf_me", set: func(r *hubtest.Repo) { r.Private = true }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, h, _ := onlyWeights(t)
+			s.Token = "hf_me"
+			h.Token = test.token
+			if test.set != nil {
+				test.set(s.Repo("models/acme/tiny"))
+			}
+			if test.id == "" {
+				test.id = "acme/tiny"
+			}
+			repo, err := ParseModel(test.id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = h.Model(context.Background(), repo)
+			if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%v, want %v that says %q", err, test.want, test.says)
+			}
+			if err != nil && test.token != "" && strings.Contains(err.Error(), test.token) {
+				t.Errorf("%v shows the token", err)
+			}
+		})
+	}
+}
+
+// TestEntryGone asks for a file that is listed and then not there.
+func TestEntryGone(t *testing.T) {
+	s, h, _ := onlyWeights(t)
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/config.json") {
+			hubtest.Refuse(w, http.StatusNotFound, "EntryNotFound", "Entry not found")
+			return true
+		}
+		return false
+	}
+	if err := modelError(t, h, "acme/tiny"); !errors.Is(err, ErrEntryNotFound) || !strings.Contains(err.Error(), "config.json") {
+		t.Error(err)
+	}
+}
+
+// TestPassing has every address fail twice in each of the ways that pass.
+func TestPassing(t *testing.T) {
+	for name, fail := range map[string]func(w http.ResponseWriter){
+		"429": func(w http.ResponseWriter) { hubtest.Refuse(w, http.StatusTooManyRequests, "", "slow down") },
+		"500": func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) },
+		"503": func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) },
+		"cut": func(w http.ResponseWriter) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, h, f := onlyWeights(t)
+			h.Attempts = 5 // two of the hub, two of the other host, and one
+			var lock sync.Mutex
+			asked := map[string]int{}
+			s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+				lock.Lock()
+				asked[r.URL.Path]++
+				pass := asked[r.URL.Path] > 2
+				lock.Unlock()
+				if !pass {
+					fail(w)
+				}
+				return !pass
+			}
+			dir := mustModel(t, h, "acme/tiny")
+			if data, err := os.ReadFile(filepath.Join(dir, "model.safetensors")); err != nil || !bytes.Equal(data, f.Data) {
+				t.Errorf("%d bytes, %v", len(data), err)
+			}
+		})
+	}
+}
+
+func TestGivesUp(t *testing.T) {
+	s, h, _ := onlyWeights(t)
+	s.Before = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusBadGateway)
+		return true
+	}
+	if err := modelError(t, h, "acme/tiny"); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "502 Bad Gateway (tried 4 times)") {
+		t.Error(err)
+	}
+	if n := len(s.Requests()); n != 4 {
+		t.Errorf("%d requests, want 4", n)
+	}
+}
+
+func TestAskedToWait(t *testing.T) {
+	for header, want := range map[[2]string]time.Duration{
+		{"Retry-After", "3"}:                     3 * time.Second,
+		{"Retry-After", "999999999999"}:          maxWait,
+		{"Retry-After", "86400"}:                 maxWait,
+		{"Retry-After", "-1"}:                    0,
+		{"RateLimit", `"resolvers";r=0;t=55`}:    55 * time.Second,
+		{"RateLimit", `"resolvers";r=4999;t=55`}: 0,
+	} {
+		h := http.Header{}
+		h.Set(header[0], header[1])
+		if got := askedToWait(h); got != want {
+			t.Errorf("%v: %v, want %v", header, got, want)
+		}
+	}
+}
+
+// TestCutHalfWay breaks each connection after a part of what is left, and counts what is sent again.
+func TestCutHalfWay(t *testing.T) {
+	s, h, f := onlyWeights(t)
+	h.Attempts = 2 // each brings something new, so that there is no end to them
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !isContent(s, r) {
+			return false
+		}
+		from := 0
+		if _, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); err != nil && r.Header.Get("Range") != "" {
+			t.Error(err)
+		}
+		left := len(f.Data) - from
+		if left < 100_000 {
+			return false
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(left))
+		status := http.StatusOK
+		if from > 0 {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(f.Data)-1, len(f.Data)))
+			status = http.StatusPartialContent
+		}
+		w.WriteHeader(status)
+		if _, err := w.Write(f.Data[from : from+left/2]); err != nil {
+			t.Error(err)
+		}
+		w.(http.Flusher).Flush()
+		time.Sleep(20 * time.Millisecond)
+		panic(http.ErrAbortHandler)
+	}
+	dir := mustModel(t, h, "acme/tiny")
+	if data, err := os.ReadFile(filepath.Join(dir, "model.safetensors")); err != nil || !bytes.Equal(data, f.Data) {
+		t.Fatalf("%d bytes, %v", len(data), err)
+	}
+	var ranges []string
+	for _, r := range s.Requests() {
+		if "http://"+r.Host == s.CDN {
+			ranges = append(ranges, r.Range)
+		}
+	}
+	if len(ranges) != 5 || ranges[0] != "" || ranges[1] != "bytes=500000-" || ranges[4] != "bytes=937500-" {
+		t.Errorf("asked for %q", ranges)
+	}
+}
+
+// TestSilence has a connection that stays open and says nothing.
+func TestSilence(t *testing.T) {
+	s, h, f := onlyWeights(t)
+	h.Timeout = 100 * time.Millisecond
+	var n atomic.Int64
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !isContent(s, r) || n.Add(1) > 2 {
+			return false
+		}
+		if n.Load() == 2 { // the first is silent at once
+			w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
+			_, _ = w.Write(f.Data[:1000])
+			w.(http.Flusher).Flush()
+		}
+		<-r.Context().Done()
+		return true
+	}
+	mustModel(t, h, "acme/tiny")
+	if n.Load() != 3 {
+		t.Errorf("%d requests, want 3", n.Load())
+	}
+}
+
+// TestResume stops a download and starts it again, in several states of what was left.
+func TestResume(t *testing.T) {
+	for name, test := range map[string]struct {
+		left  func(f hubtest.File) []byte
+		want  string // the range asked for
+		twice bool   // the content is asked for again, from the begin
+	}{
+		"half":         {left: func(f hubtest.File) []byte { return f.Data[:400_000] }, want: "bytes=400000-"},
+		"all":          {left: func(f hubtest.File) []byte { return f.Data }, want: "none"},
+		"damaged":      {left: func(f hubtest.File) []byte { return noise(400_000, 99) }, want: "bytes=400000-", twice: true},
+		"too long":     {left: func(f hubtest.File) []byte { return append(bytes.Clone(f.Data), 1) }, want: ""},
+		"wrong, whole": {left: func(f hubtest.File) []byte { return noise(len(f.Data), 98) }, want: ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, h, f := onlyWeights(t)
+			blobs := filepath.Join(h.Cache, "models--acme--tiny", "blobs")
+			if err := os.MkdirAll(blobs, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(blobs, f.ETag()+".incomplete"), test.left(f), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			dir := mustModel(t, h, "acme/tiny")
+			if data, err := os.ReadFile(filepath.Join(dir, "model.safetensors")); err != nil || !bytes.Equal(data, f.Data) {
+				t.Fatalf("%d bytes, %v", len(data), err)
+			}
+			var ranges []string
+			for _, r := range s.Requests() {
+				if "http://"+r.Host == s.CDN {
+					ranges = append(ranges, r.Range)
+				}
+			}
+			want := []string{test.want}
+			if test.want == "none" {
+				want = nil
+			}
+			if test.twice {
+				want = append(want, "")
+			}
+			if fmt.Sprintf("%q", ranges) != fmt.Sprintf("%q", want) {
+				t.Errorf("asked for %q, want %q", ranges, want)
+			}
+		})
+	}
+}
+
+// TestCancel stops in the middle; the bytes stay for the next time.
+func TestCancel(t *testing.T) {
+	s, h, f := onlyWeights(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !isContent(s, r) || r.Header.Get("Range") != "" {
+			return false
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
+		_, _ = w.Write(f.Data[:600_000])
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		return true
+	}
+	h.Progress = func(done, _ int64) {
+		if done >= 600_000 {
+			cancel()
+		}
+	}
+	if _, err := h.Model(ctx, Repo{Model, "acme/tiny", "main"}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%v, want %v", err, context.Canceled)
+	}
+	partial := filepath.Join(h.Cache, "models--acme--tiny", "blobs", f.ETag()+".incomplete")
+	if info, err := os.Stat(partial); err != nil || info.Size() < 600_000 {
+		t.Fatalf("what is left: %v, %v", info, err)
+	}
+	if _, err := os.Stat(filepath.Join(h.Cache, "models--acme--tiny", "refs", "main")); err == nil {
+		t.Error("the ref is there although the model is not")
+	}
+	mustModel(t, h, "acme/tiny")
+	last := s.Requests()[len(s.Requests())-1]
+	if last.Range != "bytes=600000-" {
+		t.Errorf("%+v, want what is left", last)
+	}
+}
+
+func TestServerWithoutRanges(t *testing.T) {
+	s, h, f := onlyWeights(t)
+	var n atomic.Int64
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !isContent(s, r) {
+			return false
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(f.Data)))
+		if n.Add(1) == 1 {
+			_, _ = w.Write(f.Data[:len(f.Data)/2])
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = w.Write(f.Data)
+		return true
+	}
+	dir := mustModel(t, h, "acme/tiny")
+	if data, err := os.ReadFile(filepath.Join(dir, "model.safetensors")); err != nil || !bytes.Equal(data, f.Data) {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}
+
+// TestWrongContent has servers send what is not listed. Nothing of it may be found under a name.
+func TestWrongContent(t *testing.T) {
+	for name, test := range map[string]struct {
+		send func(w http.ResponseWriter, f hubtest.File)
+		says string
+	}{
+		"other bytes": {func(w http.ResponseWriter, f hubtest.File) { _, _ = w.Write(noise(len(f.Data), 1)) }, "has the checksum"},
+		"fewer":       {func(w http.ResponseWriter, f hubtest.File) { _, _ = w.Write(f.Data[:10]) }, "has 10 bytes, its listing says 1000000"},
+		"more": {func(w http.ResponseWriter, f hubtest.File) {
+			w.Header().Set("Content-Length", "1000001")
+			_, _ = w.Write(append(bytes.Clone(f.Data), 0))
+		}, "has 1000001 bytes"},
+		"more, without saying": {func(w http.ResponseWriter, f hubtest.File) {
+			w.(http.Flusher).Flush()
+			_, _ = w.Write(append(bytes.Clone(f.Data), make([]byte, 300_000)...))
+		}, "more than the 1000000 bytes"},
+		"another range": {func(w http.ResponseWriter, f hubtest.File) {
+			w.Header().Set("Content-Range", "bytes 5-10/11")
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(f.Data[5:11])
+		}, `"bytes 5-10/11" came`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, h, f := onlyWeights(t)
+			// The hub's own headers are left away: what the other host says has to do.
+			s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+				switch {
+				case isContent(s, r):
+					test.send(w, f)
+					return true
+				case strings.HasSuffix(r.URL.Path, "model.safetensors"):
+					w.Header().Set("Location", s.CDN+"/x")
+					w.WriteHeader(http.StatusTemporaryRedirect)
+					return true
+				}
+				return false
+			}
+			err := modelError(t, h, "acme/tiny")
+			if !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "acme/tiny: model.safetensors: ") {
+				t.Errorf("%v, want %q", err, test.says)
+			}
+			root := filepath.Join(h.Cache, "models--acme--tiny")
+			for _, path := range []string{filepath.Join(root, "blobs", f.ETag()), filepath.Join(root, "refs", "main")} {
+				if _, err := os.Stat(path); err == nil {
+					t.Errorf("%s is there", path)
+				}
+			}
+		})
+	}
+}
+
+// TestOtherETag has the hub's headers contradict its listing.
+func TestOtherETag(t *testing.T) {
+	s, h, f := onlyWeights(t)
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "model.safetensors") {
+			return false
+		}
+		w.Header().Set("X-Linked-Etag", strconv.Quote(strings.Repeat("a", 64)))
+		w.Header().Set("Location", s.CDN+"/"+f.ETag())
+		w.WriteHeader(http.StatusFound)
+		return true
+	}
+	if err := modelError(t, h, "acme/tiny"); !errors.Is(err, ErrChecksum) || !strings.Contains(err.Error(), "the server has the content aaaa") {
+		t.Error(err)
+	}
+}
+
+// TestRedirects has places that are not gone to.
+func TestRedirects(t *testing.T) {
+	for name, place := range map[string]string{"a file": "file:///etc/passwd", "no host": "http:///x", "data": "data:,x", "a loop": "/acme/tiny/resolve/loop"} {
+		t.Run(name, func(t *testing.T) {
+			s, h, _ := onlyWeights(t)
+			s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.Contains(r.URL.Path, "/resolve/") {
+					return false
+				}
+				w.Header().Set("Location", place)
+				w.WriteHeader(http.StatusFound)
+				return true
+			}
+			if err := modelError(t, h, "acme/tiny"); !strings.Contains(err.Error(), "redirects") {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestRenamed follows the hub to a repository's new name, with the token, and keeps the files under the old one.
+func TestRenamed(t *testing.T) {
+	s := hubtest.New(t)
+	s.Token = "hf_me"
+	s.Repo("models/owner/new").Private = true
+	s.Add("models/owner/new", "main", map[string]hubtest.File{"config.json": text("{}"), "model.safetensors": large(1000, 1)})
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		for _, old := range []string{"/api/models/old/", "/old/"} {
+			if rest, ok := strings.CutPrefix(r.URL.Path, old); ok {
+				w.Header().Set("Location", strings.Replace(old, "old", "owner/new", 1)+rest+"?"+r.URL.RawQuery)
+				w.WriteHeader(http.StatusTemporaryRedirect)
+				return true
+			}
+		}
+		return false
+	}
+	h := client(t, s)
+	h.Token = "hf_me"
+	if dir := mustModel(t, h, "old"); !strings.Contains(dir, "models--old") {
+		t.Errorf("it is at %s", dir)
+	}
+}
+
+// TestCompressed reads a small file that comes as gzip although nobody asked.
+func TestCompressed(t *testing.T) {
+	s, h, _ := onlyWeights(t)
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/config.json") {
+			return false
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(zipped(t, "{}"))
+		return true
+	}
+	dir := mustModel(t, h, "acme/tiny")
+	if data, err := os.ReadFile(filepath.Join(dir, "config.json")); err != nil || string(data) != "{}" {
+		t.Errorf("%q, %v", data, err)
+	}
+}
