@@ -110,7 +110,7 @@ var families = map[string]*family{
 		defaults: map[string]any{"max_position_embeddings": 8192, "no_bias": true, "use_dynamic_ntk": true, "use_logn_attn": true},
 		partsF:   2,
 		read: func(c settings, s *Spec) error {
-			s.QKVBias = true
+			s.K, s.QKVBias = s.H, true
 			s.OBias = !c.flag("no_bias")
 			s.MLPBias = s.OBias
 			rope := &s.Ropes[0]
@@ -343,7 +343,7 @@ var families = map[string]*family{
 			"tie_word_embeddings": true, "scale_attn_weights": true},
 		wideF: 4,
 		read: func(c settings, s *Spec) error {
-			s.Positions = s.Context
+			s.K, s.Positions = s.H, s.Context
 			s.QKVBias, s.OBias, s.MLPBias = true, true, true
 			if c.flag("add_cross_attention") {
 				return unsupported("config.json: add_cross_attention")
@@ -368,6 +368,7 @@ var families = map[string]*family{
 		defaults: map[string]any{"max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "hidden_act": "gelu", "partial_rotary_factor": 0.25,
 			"use_parallel_residual": true, "attention_bias": true},
 		read: func(c settings, s *Spec) error {
+			s.K = s.H // whatever num_key_value_heads says
 			s.Parallel = c.flag("use_parallel_residual")
 			s.QKVBias = c.flag("attention_bias")
 			s.OBias, s.MLPBias = s.QKVBias, true
