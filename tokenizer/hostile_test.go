@@ -83,11 +83,11 @@ func TestRefused(t *testing.T) {
 
 func TestDirectoryWithoutTokenizer(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "tokenizer.model"), []byte("x"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "vocab.json"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err := Open(dir)
-	if err == nil || !strings.Contains(err.Error(), "no tokenizer.json") || !strings.Contains(err.Error(), "tokenizer.model") {
+	if err == nil || !strings.Contains(err.Error(), "no tokenizer.json") || !strings.Contains(err.Error(), "vocab.json") {
 		t.Errorf("%v", err)
 	}
 }

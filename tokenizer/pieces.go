@@ -102,19 +102,16 @@ func (s *sentencePieces) newUnigram() (*unigram, error) {
 	if s.unknown < 0 {
 		return nil, fmt.Errorf("there is no unknown piece")
 	}
-	least, most := float32(math.Inf(1)), float32(math.Inf(-1))
+	least := float32(math.MaxFloat32)
 	for _, piece := range s.pieces {
 		if piece.kind == normalPiece {
-			least, most = min(least, piece.score), max(most, piece.score)
+			least = min(least, piece.score)
 		}
-	}
-	if least > most { // SentencePiece keeps the extremes of no scores at these values
-		least, most = math.MaxFloat32, math.SmallestNonzeroFloat32
 	}
 	for id, piece := range s.pieces {
 		m.scores[id] = float64(piece.score)
 		if piece.kind == userPiece {
-			m.scores[id] = float64(float32(len(piece.text))*most) - 0.1
+			m.scores[id] = 0 // better than any normal piece; so it is in version 0.2.3, whatever the file says
 		}
 		if piece.kind == normalPiece || piece.kind == userPiece {
 			if err := m.spell(id); err != nil {

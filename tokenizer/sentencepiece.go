@@ -79,8 +79,10 @@ func (s *sentencePieces) special(o sentenceOptions) []addedToken {
 }
 
 // decoder is SentencePiece's: the blank that was put before a text is left out, the unknown piece has a surface of its
-// own, and every byte that is not UTF-8 becomes U+FFFD. Added tokens are shown by their text.
+// own, and every byte that is not UTF-8 becomes U+FFFD. Added tokens are shown by their text; so is the unknown piece of
+// a model with byte pieces, where only its own text gives it.
 func (s *sentencePieces) decoder(added map[int]addedToken) func(ids []int) []string {
+	_, fallback := s.byteIDs()
 	return func(ids []int) []string {
 		var out []string
 		var bytes []byte
@@ -104,7 +106,7 @@ func (s *sentencePieces) decoder(added map[int]addedToken) func(ids []int) []str
 			text := ""
 			token, ok := added[id]
 			switch {
-			case id == s.unknown:
+			case id == s.unknown && !fallback:
 				text = s.unkSurface
 			case ok:
 				text = token.Content

@@ -4,16 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 )
 
-// Tokenizer is a tokenizer.json that was read. Several goroutines may use it at once.
+// Tokenizer is a tokenizer that was read. Several goroutines may use it at once.
 type Tokenizer struct {
 	vocab         vocabulary
 	added         map[int]addedToken // by id; Content is what Decode shows
@@ -28,6 +25,7 @@ type Tokenizer struct {
 	decodeIDs     func(ids []int) []string // in place of decoders
 	local         bool                     // see local
 	size          int
+	notes         []string
 
 	encoders sync.Pool
 	failure  atomic.Pointer[error]
@@ -36,54 +34,6 @@ type Tokenizer struct {
 // model turns a piece into ids, which it appends to e.ids.
 type model interface {
 	encode(e *encoder, piece string) error
-}
-
-// maxFile bounds a tokenizer.json; the largest published ones have 40 MB.
-const maxFile = 128 << 20
-
-// Open reads tokenizer.json: path is the file itself or the model directory that holds it.
-func Open(path string) (*Tokenizer, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	if info.IsDir() {
-		dir := path
-		path = filepath.Join(dir, "tokenizer.json")
-		if info, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, missing(dir)
-		} else if err != nil {
-			return nil, fmt.Errorf("tokenizer: %w", err)
-		}
-	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("tokenizer: %s: %d bytes; a tokenizer.json has at most %d", path, info.Size(), maxFile)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	t, err := Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %s: %s", path, strings.TrimPrefix(err.Error(), "tokenizer: "))
-	}
-	return t, nil
-}
-
-// missing is the error for a directory without tokenizer.json; it names the tokenizer files that are there instead.
-func missing(dir string) error {
-	var found []string
-	for _, name := range []string{"tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json", "tekken.json", "qwen.tiktoken"} {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			found = append(found, name)
-		}
-	}
-	here := "no other tokenizer file is there"
-	if len(found) > 0 {
-		here = "it has " + strings.Join(found, ", ") + ", which cannot be read yet"
-	}
-	return fmt.Errorf("tokenizer: %s: no tokenizer.json, and that is the only file supported now (%s); "+
-		"save the model's tokenizer once in the fast format and put tokenizer.json beside config.json", dir, here)
 }
 
 // Parse reads the contents of a tokenizer.json.

@@ -71,15 +71,18 @@ type node struct {
 	set   bool
 }
 
-// offer takes a path if it is better. SentencePiece compares in float64 and keeps the better sum in float32.
-func (n *node) offer(score float64, start int, id int32, single bool) {
-	if n.set && score <= n.score {
-		return
+func (n *node) offer(score float64, start int, id int32) {
+	if !n.set || score > n.score {
+		*n = node{score, start, id, true}
 	}
-	if single {
-		score = float64(float32(score))
+}
+
+// sum is the score of a path and one more piece.
+func (m *unigram) sum(path, piece float64) float64 {
+	if m.single {
+		return float64(float32(path + piece))
 	}
-	*n = node{score, start, id, true}
+	return path + piece
 }
 
 // encode appends the ids of the best path through the piece.
@@ -93,15 +96,11 @@ func (m *unigram) encode(e *encoder, s string) error {
 		_, n := utf8.DecodeRuneInString(s[at:])
 		here, single := nodes[at].score, false
 		m.trie.prefixes(s[at:], func(id int32, length int) {
-			nodes[at+length].offer(here+m.scores[id], at, id, m.single)
+			nodes[at+length].offer(m.sum(here, m.scores[id]), at, id)
 			single = single || length == n
 		})
 		if !single {
-			score := here + m.unkScore
-			if m.single {
-				score = float64(float32(score))
-			}
-			nodes[at+n].offer(score, at, m.unknown, m.single)
+			nodes[at+n].offer(m.sum(here, m.unkScore), at, m.unknown)
 		}
 		at += n
 	}
