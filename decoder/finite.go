@@ -93,21 +93,23 @@ func (g *Group) nonFinite(layer, row int) error {
 // finite reports whether all of a tensor's elements are: none has an exponent of ones only.
 func finite(t checkpoint.Tensor) bool {
 	b := t.Bytes()
-	if t.DType == checkpoint.F32 {
-		const exponent = 0x7f800000
-		for ; len(b) >= 4; b = b[4:] {
-			if binary.LittleEndian.Uint32(b)&exponent == exponent {
-				return false
-			}
-		}
-		return true
+	switch t.DType {
+	case checkpoint.F32:
+		return finiteEvery(b, 4, func(b []byte) bool { return binary.LittleEndian.Uint32(b)&0x7f800000 != 0x7f800000 })
+	case checkpoint.BF16:
+		return finiteEvery(b, 2, func(b []byte) bool { return binary.LittleEndian.Uint16(b)&0x7f80 != 0x7f80 })
+	case checkpoint.Q8_0: // a block's scale comes first
+		return finiteEvery(b, compute.Q8BlockBytes, finiteHalf)
 	}
-	exponent := uint16(0x7f80)
-	if t.DType == checkpoint.F16 {
-		exponent = 0x7c00
-	}
-	for ; len(b) >= 2; b = b[2:] {
-		if binary.LittleEndian.Uint16(b)&exponent == exponent {
+	return finiteEvery(b, 2, finiteHalf)
+}
+
+func finiteHalf(b []byte) bool { return binary.LittleEndian.Uint16(b)&0x7c00 != 0x7c00 }
+
+// finiteEvery reports whether what begins every so many bytes is finite.
+func finiteEvery(b []byte, size int, one func([]byte) bool) bool {
+	for ; len(b) >= size; b = b[size:] {
+		if !one(b) {
 			return false
 		}
 	}

@@ -107,4 +107,5 @@ var kinds = map[checkpoint.DType]compute.Kind{
 	checkpoint.F32:  compute.Float32,
 	checkpoint.BF16: compute.BFloat16,
 	checkpoint.F16:  compute.Float16,
+	checkpoint.Q8_0: compute.Q8_0,
 }
