@@ -90,7 +90,7 @@ type Product struct {
 	Out  Tensor // [N, M]
 	W    Tensor // [M, K], or what Pack made of it
 	Bias Tensor // [1, M]; Out starts from it
-	// Accumulate lets Out start from its old value, as a residual connection does; with Bias, from their sum.
+	// Accumulate lets Out start from its old value, as a residual connection does; with Bias, from their sum, rounded once.
 	Accumulate bool
 }
 

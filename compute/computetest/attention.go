@@ -26,10 +26,13 @@ func attention(t *testing.T, open func(t *testing.T, threads int) compute.Device
 }
 
 // attentionShape is what a layer's attention looks like.
-type attentionShape struct{ heads, kvHeads, headSize, window int }
+type attentionShape struct {
+	heads, kvHeads, headSize, window int
+	softCap                          float32
+}
 
 func (s attentionShape) String() string {
-	return fmt.Sprintf("%d heads over %d of %d, window %d", s.heads, s.kvHeads, s.headSize, s.window)
+	return fmt.Sprintf("%d heads over %d of %d, window %d, soft cap %g", s.heads, s.kvHeads, s.headSize, s.window, s.softCap)
 }
 
 // attentionText is one sequence: queries [T, H·headSize], keys and values [T, K·headSize].
@@ -69,6 +72,9 @@ func (x attentionText) reference(roundQ, round func(float32) float64) (out, lse 
 					scores[j] += roundQ(x.q[(p*x.heads+h)*d+c]) * round(x.k[(j*x.kvHeads+kv)*d+c])
 				}
 				scores[j] *= float64(x.scale())
+				if limit := float64(x.softCap); limit != 0 {
+					scores[j] = limit * math.Tanh(scores[j]/limit)
+				}
 				largest = max(largest, scores[j])
 			}
 			sum := 0.0
@@ -184,7 +190,7 @@ func (run *attentionRun) attend(t *testing.T, parts ...attentionRows) (outs, lse
 	// out has a gap between its rows, to see that strides are minded.
 	out, lse := dev.New(compute.Float32, n, cols+5).ColRange(2, 2+cols), dev.New(compute.Float32, n, s.heads)
 	dev.Attention(out, attentionTensor(dev, q, n, cols), run.cache, b,
-		compute.AttentionOptions{HeadSize: s.headSize, Scale: run.texts[0].scale(), Window: s.window, LogSumExp: lse})
+		compute.AttentionOptions{HeadSize: s.headSize, Scale: run.texts[0].scale(), Window: s.window, SoftCap: s.softCap, LogSumExp: lse})
 	all, sums := make([]float32, n*cols), make([]float32, n*s.heads)
 	if err := dev.Download(compute.Bytes(all), out); err != nil {
 		t.Fatal(err)
@@ -229,8 +235,10 @@ func attentionValues(t *testing.T, open func(t *testing.T, threads int) compute.
 	r := rand.New(rand.NewPCG(1, 2))
 	lengths := []int{1, 63, 64, 65, 200}
 	for _, s := range []attentionShape{
-		{1, 1, 5, 0}, {2, 2, 8, 0}, {3, 1, 12, 0}, {4, 2, 16, 0}, {7, 1, 20, 0}, {4, 4, 24, 0}, {2, 1, 64, 0}, {4, 1, 80, 0}, {2, 2, 96, 0},
-		{8, 2, 128, 0}, {1, 1, 256, 0}, {4, 2, 16, 1}, {4, 2, 24, 63}, {2, 1, 64, 64}, {6, 2, 20, 65}, {3, 3, 80, 100}, {100, 1, 16, 0},
+		{1, 1, 5, 0, 0}, {2, 2, 8, 0, 0}, {3, 1, 12, 0, 0}, {4, 2, 16, 0, 0}, {7, 1, 20, 0, 0}, {4, 4, 24, 0, 0}, {2, 1, 64, 0, 0}, {4, 1, 80, 0, 0}, {2, 2, 96, 0, 0},
+		{8, 2, 128, 0, 0}, {1, 1, 256, 0, 0}, {4, 2, 16, 1, 0}, {4, 2, 24, 63, 0}, {2, 1, 64, 64, 0}, {6, 2, 20, 65, 0}, {3, 3, 80, 100, 0}, {100, 1, 16, 0, 0},
+		{3, 1, 10, 0, 0}, {2, 2, 14, 0, 0}, {4, 1, 18, 0, 0}, {4, 4, 33, 0, 0},
+		{4, 2, 16, 0, 50}, {8, 1, 20, 0, 0.5}, {2, 1, 256, 0, 50}, {4, 2, 24, 63, 2}, {6, 2, 14, 65, 1}, {2, 1, 64, 1, 30},
 	} {
 		var texts []attentionText
 		var parts []attentionRows
@@ -283,7 +291,8 @@ func near(t *testing.T, what string, got []float32, want []float64, tolerance fl
 }
 
 // attentionShapes are enough different ones for the tests of bits.
-var attentionShapes = []attentionShape{{4, 2, 24, 0}, {4, 1, 80, 0}, {2, 2, 128, 0}, {5, 1, 64, 70}, {8, 2, 16, 1}, {100, 2, 16, 90}}
+var attentionShapes = []attentionShape{{4, 2, 24, 0, 0}, {4, 1, 80, 0, 0}, {2, 2, 128, 0, 0}, {5, 1, 64, 70, 0}, {8, 2, 16, 1, 0}, {100, 2, 16, 90, 0},
+	{4, 2, 24, 0, 1}, {6, 1, 14, 70, 2}}
 
 func attentionBits(t *testing.T, open func(t *testing.T, threads int) compute.Device, kind compute.Kind) {
 	r := rand.New(rand.NewPCG(3, 4))
@@ -400,7 +409,7 @@ func attentionCausal(t *testing.T, open func(t *testing.T, threads int) compute.
 // one call is left to the next.
 func attentionAfterNaN(t *testing.T, dev compute.Device, kind compute.Kind) {
 	r := rand.New(rand.NewPCG(9, 10))
-	narrow, wide := newAttentionText(r, attentionShape{4, 2, 20, 0}, 100), newAttentionText(r, attentionShape{4, 2, 128, 0}, 100)
+	narrow, wide := newAttentionText(r, attentionShape{4, 2, 20, 0, 0}, 100), newAttentionText(r, attentionShape{4, 2, 128, 0, 0}, 100)
 	for _, x := range [][]float32{wide.q, wide.k, wide.v} {
 		for i := range x {
 			x[i] = float32(math.NaN())
@@ -440,25 +449,27 @@ func attentionErrors(t *testing.T, dev compute.Device) {
 		O = *compute.AttentionOptions
 	)
 	for what, operation := range map[string]func(){
-		"a cache of int32":            func() { dev.NewCache(compute.Int32, 1, 1, 16) },
-		"a cache of -1 pages":         func() { dev.NewCache(compute.Float32, -1, 1, 16) },
-		"a cache beyond all memory":   func() { dev.NewCache(compute.Float32, 1<<40, 1<<19, 1<<19) },
-		"a slot past the cache":       func() { dev.StoreKV(cache, kv, kv, ints(3, 1, 0, 1, 128)) },
-		"a negative slot":             func() { dev.StoreKV(cache, kv, kv, ints(3, 1, 0, -1, 2)) },
-		"too few slots":               func() { dev.StoreKV(cache, kv, kv, ints(2, 1, 0, 1)) },
-		"keys of another width":       func() { dev.StoreKV(cache, q, kv, ints(3, 1, 0, 1, 2)) },
-		"another head size":           attend(func(_, _ T, _ B, o O) { o.HeadSize = 32 }),
-		"a negative window":           attend(func(_, _ T, _ B, o O) { o.Window = -1 }),
-		"queries of three heads":      attend(func(out, q T, _ B, _ O) { *out, *q = out.ColRange(0, 48), q.ColRange(0, 48) }),
-		"out of another shape":        attend(func(out, _ T, _ B, _ O) { *out = out.RowRange(0, 2) }),
-		"a page past the cache":       attend(func(_, _ T, b B, _ O) { b.Table = ints(1, 2, 1, 2) }),
-		"a negative page":             attend(func(_, _ T, b B, _ O) { b.Table = ints(1, 2, -1, 0) }),
-		"a table that is too short":   attend(func(_, _ T, b B, _ O) { b.Table = ints(1, 1, 1) }),
-		"fewer positions than rows":   attend(func(_, _ T, b B, _ O) { b.Lengths = ints(1, 1, 2) }),
-		"rows past the queries":       attend(func(_, _ T, b B, _ O) { b.Offsets = ints(2, 1, 0, 4) }),
-		"offsets that descend":        attend(func(_, _ T, b B, _ O) { b.Offsets = ints(2, 1, 2, 1) }),
-		"offsets of two sequences":    attend(func(_, _ T, b B, _ O) { b.Offsets = ints(3, 1, 0, 1, 3) }),
-		"log-sum-exps of another row": attend(func(_, _ T, _ B, o O) { o.LogSumExp = dev.New(compute.Float32, 2, 4) }),
+		"a cache of int32":             func() { dev.NewCache(compute.Int32, 1, 1, 16) },
+		"a cache of -1 pages":          func() { dev.NewCache(compute.Float32, -1, 1, 16) },
+		"a cache beyond all memory":    func() { dev.NewCache(compute.Float32, 1<<40, 1<<19, 1<<19) },
+		"a slot past the cache":        func() { dev.StoreKV(cache, kv, kv, ints(3, 1, 0, 1, 128)) },
+		"a negative slot":              func() { dev.StoreKV(cache, kv, kv, ints(3, 1, 0, -1, 2)) },
+		"too few slots":                func() { dev.StoreKV(cache, kv, kv, ints(2, 1, 0, 1)) },
+		"keys of another width":        func() { dev.StoreKV(cache, q, kv, ints(3, 1, 0, 1, 2)) },
+		"another head size":            attend(func(_, _ T, _ B, o O) { o.HeadSize = 32 }),
+		"a negative window":            attend(func(_, _ T, _ B, o O) { o.Window = -1 }),
+		"a negative soft cap":          attend(func(_, _ T, _ B, o O) { o.SoftCap = -1 }),
+		"a soft cap that is no number": attend(func(_, _ T, _ B, o O) { o.SoftCap = nan }),
+		"queries of three heads":       attend(func(out, q T, _ B, _ O) { *out, *q = out.ColRange(0, 48), q.ColRange(0, 48) }),
+		"out of another shape":         attend(func(out, _ T, _ B, _ O) { *out = out.RowRange(0, 2) }),
+		"a page past the cache":        attend(func(_, _ T, b B, _ O) { b.Table = ints(1, 2, 1, 2) }),
+		"a negative page":              attend(func(_, _ T, b B, _ O) { b.Table = ints(1, 2, -1, 0) }),
+		"a table that is too short":    attend(func(_, _ T, b B, _ O) { b.Table = ints(1, 1, 1) }),
+		"fewer positions than rows":    attend(func(_, _ T, b B, _ O) { b.Lengths = ints(1, 1, 2) }),
+		"rows past the queries":        attend(func(_, _ T, b B, _ O) { b.Offsets = ints(2, 1, 0, 4) }),
+		"offsets that descend":         attend(func(_, _ T, b B, _ O) { b.Offsets = ints(2, 1, 2, 1) }),
+		"offsets of two sequences":     attend(func(_, _ T, b B, _ O) { b.Offsets = ints(3, 1, 0, 1, 3) }),
+		"log-sum-exps of another row":  attend(func(_, _ T, _ B, o O) { o.LogSumExp = dev.New(compute.Float32, 2, 4) }),
 	} {
 		operation()
 		if dev.Sync() == nil {

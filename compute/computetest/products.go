@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"shallow/compute"
@@ -36,7 +37,7 @@ func products(t *testing.T, open func(t *testing.T, threads int) compute.Device)
 }
 
 // starts are what an output starts from.
-var starts = []string{"zero", "bias", "old value"}
+var starts = []string{"zero", "bias", "old value", "bias and old value"}
 
 // productCase is one product of x [rows, inner] with rows lo to hi-1 of a weight [outer, inner].
 type productCase struct {
@@ -62,10 +63,10 @@ func (p *productCase) product(dev compute.Device, lo, hi int) (compute.Product, 
 	width := p.hi - p.lo
 	out := place(dev, hi-lo, width, nil)
 	q := compute.Product{Out: out.Tensor, W: p.w.on(dev, p.outer, p.inner)}
-	switch p.start {
-	case "bias":
+	if strings.HasPrefix(p.start, "bias") {
 		q.Bias = load(dev, compute.Float32, 1, p.outer, p.bias).ColRange(p.lo, p.hi)
-	case "old value":
+	}
+	if strings.HasSuffix(p.start, "old value") {
 		q.Accumulate = true
 		for i := lo; i < hi; i++ {
 			dev.Upload(out.RowRange(i-lo, i-lo+1), compute.Bytes(p.old[i*p.outer+p.lo:i*p.outer+p.hi]))
@@ -102,6 +103,8 @@ func (p *productCase) want(i int) (values, bounds []float64) {
 			sum = float64(p.bias[m])
 		case "old value":
 			sum = float64(p.old[i*p.outer+m])
+		case "bias and old value": // rounded once, whatever the rest is
+			sum = float64(p.bias[m] + p.old[i*p.outer+m])
 		}
 		size := math.Abs(sum)
 		for k := range p.inner {
@@ -129,7 +132,7 @@ func productsTogether(t *testing.T, open func(t *testing.T, threads int) compute
 	r := rand.New(rand.NewPCG(13, 14))
 	for _, in := range []compute.Kind{compute.Float32, compute.BFloat16} {
 		var cases []productCase
-		for i, outer := range []int{96, 33, 1, 200} {
+		for i, outer := range []int{96, 33, 1, 200, 70} {
 			p := newProductCase(r, rows, inner, outer, compute.BFloat16, in)
 			p.start, p.packed = starts[i%len(starts)], i == 3
 			cases = append(cases, p)

@@ -70,7 +70,7 @@ func (d *Device) attentionFits(out, q compute.Tensor, c *cache, b compute.Batch,
 		d.fail("Attention: queries %v in heads of %d over a cache of %d heads of %d", q, o.HeadSize, c.kvHeads, c.headSize)
 		return false
 	}
-	if o.Window < 0 || o.SoftCap < 0 {
+	if o.Window < 0 || !(o.SoftCap >= 0) {
 		d.fail("Attention: a window of %d, a soft cap of %g", o.Window, o.SoftCap)
 		return false
 	}

@@ -1,11 +1,6 @@
 package cpu
 
-import (
-	"cmp"
-	"slices"
-
-	"shallow/compute"
-)
+import "shallow/compute"
 
 // Route chooses experts and sorts the chosen rows by them.
 func (d *Device) Route(to compute.Routing, logits compute.Tensor, normalise bool) {
@@ -24,9 +19,8 @@ func (d *Device) Route(to compute.Routing, logits compute.Tensor, normalise bool
 	}
 	chosen := make([]int32, n*k)
 	d.eachRows(n, 8*experts, func(lo, hi int) {
-		order := make([]int32, experts)
 		for i := lo; i < hi; i++ {
-			d.choose(floatRow(logits, i), order, chosen[i*k:(i+1)*k], floatRow(to.Weights, i), normalise)
+			d.choose(floatRow(logits, i), chosen[i*k:(i+1)*k], floatRow(to.Weights, i), normalise)
 		}
 	})
 	offsets, sources, places := int32s(to.Offsets), int32s(to.Sources), int32s(to.Places)
@@ -47,16 +41,27 @@ func (d *Device) Route(to compute.Routing, logits compute.Tensor, normalise bool
 	}
 }
 
-// choose writes the numbers and weights of one row's experts. order is scratch for all experts.
-func (d *Device) choose(logits []float32, order, chosen []int32, weights []float32, normalise bool) {
-	for e := range order {
-		order[e] = int32(e)
+// choose writes the numbers and weights of one row's experts. A NaN comes after all numbers, and makes all weights NaN.
+func (d *Device) choose(logits []float32, chosen []int32, weights []float32, normalise bool) {
+	before := func(a, b float32) bool { return a > b || a == a && b != b }
+	have := 0
+	for e, v := range logits {
+		if have == len(chosen) {
+			if !before(v, logits[chosen[have-1]]) {
+				continue
+			}
+			have--
+		}
+		at := have
+		for ; at > 0 && before(v, logits[chosen[at-1]]); at-- {
+			chosen[at] = chosen[at-1]
+		}
+		chosen[at] = int32(e)
+		have++
 	}
-	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(logits[b], logits[a]) })
-	copy(chosen, order)
-	top := logits[order[0]]
+	top := logits[chosen[0]]
 	sum := d.rows.sumExp(logits, top)
-	if normalise {
+	if normalise && sum == sum {
 		sum = 0
 		for _, e := range chosen {
 			sum += float64(expGeneric(logits[e] - top))
@@ -64,36 +69,6 @@ func (d *Device) choose(logits []float32, order, chosen []int32, weights []float
 	}
 	for j, e := range chosen {
 		weights[j] = float32(float64(expGeneric(logits[e]-top)) / sum)
-	}
-}
-
-// MatMulGrouped multiplies each expert's rows.
-func (d *Device) MatMulGrouped(x, offsets compute.Tensor, in compute.Kind, products ...compute.GroupedProduct) {
-	if !d.ok() || len(products) == 0 {
-		return
-	}
-	experts := len(products[0].W)
-	if !d.fits("MatMulGrouped", "offsets", offsets, experts+1, 1, compute.Int32) {
-		return
-	}
-	at := int32s(offsets)
-	each := make([]compute.Product, len(products))
-	for e := range experts {
-		lo, hi := int(at[e*offsets.Stride]), int(at[(e+1)*offsets.Stride])
-		if lo < 0 || hi < lo || hi > x.Rows {
-			d.fail("MatMulGrouped: expert %d has rows [%d, %d) of %d", e, lo, hi, x.Rows)
-			return
-		}
-		for i, p := range products {
-			if len(p.W) != experts || p.Out.Rows != x.Rows {
-				d.fail("MatMulGrouped: %d experts and %v for %d experts and %v", len(p.W), p.Out, experts, x)
-				return
-			}
-			each[i] = compute.Product{Out: p.Out.RowRange(lo, hi), W: p.W[e]}
-		}
-		if hi > lo {
-			d.MatMul(x.RowRange(lo, hi), in, each...)
-		}
 	}
 }
 

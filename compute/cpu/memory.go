@@ -161,13 +161,16 @@ func (d *Device) Download(dst []byte, src compute.Tensor) error {
 	return nil
 }
 
-// floats is a Float32 tensor's memory from its first element on, int32s an Int32 one's.
+// floats is a Float32 tensor's memory from its first element on, int32s an Int32 one's. A view of nothing may begin past
+// the end.
 func floats(t compute.Tensor) []float32 {
-	return asSlice[float32](t.Memory.(*memory).data)[t.Offset:]
+	all := asSlice[float32](t.Memory.(*memory).data)
+	return all[min(t.Offset, len(all)):]
 }
 
 func int32s(t compute.Tensor) []int32 {
-	return asSlice[int32](t.Memory.(*memory).data)[t.Offset:]
+	all := asSlice[int32](t.Memory.(*memory).data)
+	return all[min(t.Offset, len(all)):]
 }
 
 // arena hands out slices of one stretch of memory.
