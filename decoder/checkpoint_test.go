@@ -274,3 +274,23 @@ func TestTensorsThatDoNotFit(t *testing.T) {
 		})
 	}
 }
+
+// The text tower of a multimodal checkpoint has its config in text_config, its tensors behind one prefix or another, and
+// towers of other kinds beside it.
+func TestTextTowerOfAMultimodalCheckpoint(t *testing.T) {
+	e := readExpected(t, "gemma3_text")
+	m := openModel(t, e.dir, 2, decoder.Options{})
+	_, g := runStates(t, m, e.sequences(), nil)
+	want := allLogits(t, m, g)
+	for _, base := range []string{"language_model.model.", "model.language_model."} {
+		weights := map[string]stored{"vision_tower.vision_model.encoder.layers.0.mlp.fc1.weight": {"F32", []int{1, 2}, make([]byte, 8)}}
+		for name, w := range readWeights(t, e.dir) {
+			weights[base+strings.TrimPrefix(name, "model.")] = w
+		}
+		text := readConfig(t, e.dir)
+		config := map[string]any{"model_type": "gemma3", "text_config": text, "vision_config": map[string]any{"num_hidden_layers": 27}}
+		whole := openModel(t, writeModel(t, config, weights), 2, decoder.Options{})
+		_, g := runStates(t, whole, e.sequences(), nil)
+		sameBits(t, base+" logits", allLogits(t, whole, g), want)
+	}
+}

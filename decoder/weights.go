@@ -2,6 +2,7 @@ package decoder
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -294,17 +295,14 @@ func (s *Spec) headBias() Weight {
 	return Weight{Name: s.Names.Head + ".bias", Cols: s.V}
 }
 
-// outsideWeights are the tensors that belong to no layer.
+// outsideWeights are the tensors that belong to no layer, a tied head once.
 func (s *Spec) outsideWeights() []Weight {
 	n := s.finalNorm()
-	all := []Weight{s.EmbeddingWeight(), s.PositionWeight(), n.weight, n.bias, s.HeadWeight(), s.headBias()}
-	var ws []Weight
-	for _, w := range all {
-		if w.Name != "" && !(s.Tied && w.Name == all[0].Name && len(ws) > 0) {
-			ws = append(ws, w)
-		}
+	all := []Weight{s.EmbeddingWeight(), s.PositionWeight(), n.weight, n.bias, s.headBias()}
+	if !s.Tied {
+		all = append(all, s.HeadWeight())
 	}
-	return ws
+	return slices.DeleteFunc(all, func(w Weight) bool { return w.Name == "" })
 }
 
 // place finds out under which base the tensors lie: files leave a prefix off or put one more before it. has reports
