@@ -11,13 +11,14 @@ type Device interface {
 
 	// Multiplies is the kind in which the device multiplies weights of a kind fastest without losing more than
 	// bfloat16 activations lose: BFloat16 for bfloat16 and NF4 weights where the processor has the instruction,
-	// Float32 otherwise. It is what --precision auto means.
+	// Float32 otherwise (Q8_0 takes 19 bits, which bfloat16 would round). It is what --precision auto means.
 	Multiplies(weights Kind) Kind
 
 	// New allocates a tensor of zeros that lives until it is released.
 	New(kind Kind, rows, cols int) Tensor
 
-	// Load makes a tensor of host bytes: rows × cols elements of a kind, little-endian, without gaps. The device may use
+	// Load makes a tensor of host bytes: rows × cols elements of a kind, little-endian, without gaps; cols of Q8_0 is whole
+	// blocks, and so are the offsets and columns of its views. The device may use
 	// the bytes where they are or copy them while other work runs: they must stay as they are until Release.
 	Load(kind Kind, rows, cols int, data []byte) Tensor
 

@@ -1,7 +1,7 @@
 package compute
 
 // Operations are what a decoder layer is made of. Activations are Float32 unless said otherwise; weights may be
-// Float32, BFloat16, Float16 or, in products and Embed, NF4. Inputs and outputs may not overlap unless said.
+// Float32, BFloat16, Float16 or, in products and Embed, NF4 and Q8_0. Inputs and outputs may not overlap unless said.
 type Operations interface {
 	// Embed looks rows up: out[i] = scale · table[ids[i]]. out [N, D], table [V, D], ids Int32 [N, 1].
 	Embed(out, table, ids Tensor, scale float32)

@@ -9,10 +9,9 @@ import (
 	"shallow/compute/cpu"
 )
 
-// benchmarkAttention runs the last rows of one sequence of a length, with heads of 128, and returns the operation and the
+// benchmarkAttention runs the last rows of one sequence of a length, and returns the operation and the
 // bytes of keys and values it reads.
-func benchmarkAttention(b *testing.B, dev *cpu.Device, kind compute.Kind, length, rows, heads, kvHeads int) (run func(), bytes int64) {
-	const headSize = 128
+func benchmarkAttention(b *testing.B, dev *cpu.Device, kind compute.Kind, length, rows, heads, kvHeads, headSize int, softCap float32) (run func(), bytes int64) {
 	r := rand.New(rand.NewPCG(1, 1))
 	random := func(rows, cols int) compute.Tensor {
 		x := make([]float32, rows*cols)
@@ -43,7 +42,7 @@ func benchmarkAttention(b *testing.B, dev *cpu.Device, kind compute.Kind, length
 		Offsets: ints([]int32{0, int32(rows)}, 1), Slots: ints(slots[length-rows:], 1), Lengths: ints([]int32{int32(length)}, 1),
 		Table: ints(table, pages), MaxRows: rows, MaxLength: length,
 	}
-	o := compute.AttentionOptions{HeadSize: headSize, Scale: 0.088}
+	o := compute.AttentionOptions{HeadSize: headSize, Scale: 0.088, SoftCap: softCap}
 	return func() {
 		dev.Attention(out, q, cache, batch, o)
 		if err := dev.Sync(); err != nil {
@@ -64,7 +63,7 @@ func BenchmarkAttention(b *testing.B) {
 			for _, kvHeads := range []int{32, 8} {
 				name := fmt.Sprintf("threads=%d/%v/kvheads=%d", threads, kind, kvHeads)
 				b.Run("causal/"+name, func(b *testing.B) {
-					run, _ := benchmarkAttention(b, dev, kind, length, length, heads, kvHeads)
+					run, _ := benchmarkAttention(b, dev, kind, length, length, heads, kvHeads, 128, 0)
 					for b.Loop() {
 						run()
 					}
@@ -72,7 +71,7 @@ func BenchmarkAttention(b *testing.B) {
 					b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 				})
 				b.Run("one/"+name, func(b *testing.B) {
-					run, bytes := benchmarkAttention(b, dev, kind, length, 1, heads, kvHeads)
+					run, bytes := benchmarkAttention(b, dev, kind, length, 1, heads, kvHeads, 128, 0)
 					for b.Loop() {
 						run()
 					}
@@ -81,5 +80,29 @@ func BenchmarkAttention(b *testing.B) {
 			}
 		}
 		dev.Close()
+	}
+}
+
+// BenchmarkAttentionSoftCap is causal over 2048 positions with heads of some sizes, with a soft cap and without.
+func BenchmarkAttentionSoftCap(b *testing.B) {
+	const length, heads, kvHeads = 2048, 8, 4
+	dev, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer dev.Close()
+	for _, kind := range []compute.Kind{compute.Float32, compute.BFloat16} {
+		for _, headSize := range []int{20, 64, 128, 256} {
+			for _, softCap := range []float32{0, 50} {
+				b.Run(fmt.Sprintf("%v/%d/softcap=%v", kind, headSize, softCap), func(b *testing.B) {
+					run, _ := benchmarkAttention(b, dev, kind, length, length, heads, kvHeads, headSize, softCap)
+					for b.Loop() {
+						run()
+					}
+					flops := 4 * float64(length) * float64(length+1) / 2 * float64(headSize) * heads
+					b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+				})
+			}
+		}
 	}
 }
