@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"text/tabwriter"
@@ -12,7 +13,7 @@ import (
 
 // benchCommand measures the machine, and a model on it.
 type benchCommand struct {
-	Model   string   `arg:"" optional:"" help:"Model directory: also time measuring and decoding it."`
+	Model   string   `arg:"" optional:"" help:"Model directory or hub id: also time measuring and decoding it."`
 	Length  int      `help:"Tokens of a sequence." default:"512" placeholder:"N"`
 	Tokens  int      `help:"Tokens that go through a layer at a time." default:"4096" placeholder:"N"`
 	Shapes  []string `help:"Shapes of the products, each as MxKxN: x [M, K] times a weight [N, K]." placeholder:"SHAPE"`
@@ -42,7 +43,7 @@ func (c benchCommand) Validate() error {
 }
 
 // Run measures and prints.
-func (c benchCommand) Run() error {
+func (c benchCommand) Run(ctx context.Context) error {
 	device, err := cpu.New(cpu.Options{Threads: c.Threads})
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func (c benchCommand) Run() error {
 	}
 	report.Threads, report.Portable = device.Threads(), device.Level() == cpu.Generic
 	if c.Model != "" {
-		e, err := engineFlags{Threads: c.Threads, Precision: c.Precision}.open(c.Model, true)
+		e, err := engineFlags{Threads: c.Threads, Precision: c.Precision}.open(ctx, c.Model, true, false)
 		if err != nil {
 			return err
 		}

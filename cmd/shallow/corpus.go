@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 
 	"shallow/corpus"
 )
 
 // corpusFlags say which texts are run.
 type corpusFlags struct {
-	Corpus []string `help:"Texts: .txt, .jsonl or .json with a text or ids in each object, .parquet. Can be given several times." placeholder:"FILE" sep:"none"`
+	Corpus []string `help:"Texts: .txt, .jsonl or .json with a text or ids in each object, .parquet; or a data set of the hub, as owner/name:config/split. Can be given several times." placeholder:"FILE" sep:"none"`
 	Field  string   `help:"Key or column of the text." default:"text"`
 	Split  string   `help:"What ends a document in a .txt file: blank for a blank line; none makes the file one document, which gives a sequence for every --length tokens." enum:"none,blank" default:"none"`
 }
@@ -34,7 +35,7 @@ func (c corpusFlags) read(ctx context.Context, e *engine, limit limitFlags, quie
 		return nil, usagef("--samples and --length must not be negative")
 	}
 	encoder := func() (corpus.Encoder, error) { return openTokenizer(e.Checkpoint.Dir) }
-	found, err := corpus.Read(ctx, c.Corpus, encoder, corpus.Options{
+	found, err := c.take(ctx, encoder, quiet, corpus.Options{
 		Field: c.Field, Blank: c.Split == "blank", Samples: limit.Samples, Length: limit.Length, Vocabulary: e.Spec.V,
 	})
 	if err != nil {
@@ -48,4 +49,27 @@ func (c corpusFlags) read(ctx context.Context, e *engine, limit limitFlags, quie
 		sequences[i] = s.IDs
 	}
 	return sequences, nil
+}
+
+// take reads the texts. Of a data set in many files no more are downloaded than the samples need.
+func (c corpusFlags) take(ctx context.Context, encoder func() (corpus.Encoder, error), quiet bool, o corpus.Options) (*corpus.Corpus, error) {
+	found, done, err := findTexts(ctx, c.Corpus, quiet)
+	defer done()
+	if err != nil {
+		return nil, err
+	}
+	shards := 1
+	if o.Samples == 0 {
+		shards = math.MaxInt
+	}
+	for ; ; shards *= 2 {
+		files, all, err := found.files(ctx, shards)
+		if err != nil {
+			return nil, err
+		}
+		taken, err := corpus.Read(ctx, files, encoder, o)
+		if err != nil || all || len(taken.Sequences) == o.Samples {
+			return taken, err
+		}
+	}
 }

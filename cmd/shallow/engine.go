@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"shallow/compute/cpu"
 	"shallow/decoder"
 	"shallow/internal/machine"
@@ -18,12 +20,16 @@ type engine struct {
 	device *cpu.Device
 }
 
-// open opens a model directory. pack says whether many rows will go through each layer.
-func (e engineFlags) open(dir string, pack bool) (*engine, error) {
+// open opens a model, downloaded first where it is one of the hub. pack says whether many rows will go through each layer.
+func (e engineFlags) open(ctx context.Context, model string, pack, quiet bool) (*engine, error) {
 	if e.Threads < 0 {
 		return nil, usagef("--threads must not be negative")
 	}
 	precision, err := decoder.ParsePrecision(e.Precision)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := localModel(ctx, model, quiet)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 type generateCommand struct {
-	Model       string  `arg:"" help:"Model directory."`
+	Model       string  `arg:"" help:"Model directory or hub id."`
 	Text        string  `arg:"" optional:"" help:"Text to continue; without one the model starts from its beginning-of-sequence token."`
 	MaxTokens   int     `help:"Tokens to generate." default:"128"`
 	Temperature float64 `help:"Divides the logits before a token is drawn; 0 takes the most likely one." default:"0"`
@@ -56,12 +56,12 @@ type generation struct {
 
 // Run generates.
 func (c *generateCommand) Run(ctx context.Context) error {
-	e, err := c.open(c.Model, false)
+	e, err := c.open(ctx, c.Model, false, false)
 	if err != nil {
 		return err
 	}
 	defer e.Close()
-	t, err := openTokenizer(c.Model)
+	t, err := openTokenizer(e.Checkpoint.Dir)
 	if err != nil {
 		return err
 	}

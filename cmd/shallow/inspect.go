@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -13,7 +14,7 @@ import (
 )
 
 type inspectCommand struct {
-	Model string `arg:"" help:"Model directory."`
+	Model string `arg:"" help:"Model directory or hub id."`
 	JSON  bool   `help:"Print JSON."`
 }
 
@@ -70,8 +71,12 @@ type drop struct {
 }
 
 // Run prints the inspection.
-func (c *inspectCommand) Run() error {
-	cp, err := openModel(c.Model)
+func (c *inspectCommand) Run(ctx context.Context) error {
+	dir, err := localModel(ctx, c.Model, false)
+	if err != nil {
+		return err
+	}
+	cp, err := openModel(dir)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 type measureCommand struct {
-	Model     string `arg:"" help:"Model directory."`
+	Model     string `arg:"" help:"Model directory or hub id."`
 	Output    string `short:"o" required:"" help:"Directory for distances.json, heatmap.png and heatmap.svg." placeholder:"DIR"`
 	Samples   int    `help:"Take so many sequences; 0 is all." default:"128"`
 	Length    int    `help:"Cut sequences to so many tokens; 0 is not at all." default:"512"`
@@ -42,7 +42,7 @@ func (c *measureCommand) Validate() error { return c.need() }
 
 // Run measures, writes and prints.
 func (c *measureCommand) Run(ctx context.Context) error {
-	e, err := c.open(c.Model, true)
+	e, err := c.open(ctx, c.Model, true, c.Quiet)
 	if err != nil {
 		return err
 	}

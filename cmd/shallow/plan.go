@@ -14,7 +14,7 @@ import (
 )
 
 type planCommand struct {
-	From      string  `arg:"" name:"from" help:"What measure wrote (its directory, or distances.json), a plan.json, or, for the strategies deepest and layers, a model directory."`
+	From      string  `arg:"" name:"from" help:"What measure wrote (its directory, or distances.json), a plan.json, or, for --strategy deepest and --layers, a model directory or hub id."`
 	Drop      string  `help:"How many layers go: 8, or 25% rounded down." placeholder:"N"`
 	Strategy  string  `help:"similarity: the block with the least distance. deepest: the last ones but the very last. block-influence: single layers with the least influence." enum:"similarity,deepest,block-influence" default:"similarity" placeholder:"NAME"`
 	Fraction  float64 `name:"from" help:"Start the block at or behind this share of the possible starts, as 0.5." default:"0"`
@@ -22,7 +22,7 @@ type planCommand struct {
 	Layers    string  `help:"Drop these layers instead: 21:29 for layers 21 to 28, 21:29,3:5 for two ranges." placeholder:"RANGES"`
 	Rerank    int     `help:"Compare the K best blocks by the loss of the model without them; needs --model and --corpus." default:"0"`
 	As        string  `help:"Print the plan for another tool: mergekit, llama.cpp or peft." enum:"plan,mergekit,llama.cpp,peft" default:"plan" placeholder:"TOOL"`
-	Model     string  `help:"Model directory, for --rerank and --as." placeholder:"DIR"`
+	Model     string  `help:"Model directory or hub id, for --rerank and --as." placeholder:"DIR"`
 	Output    string  `short:"o" help:"File to write; plan.json beside distances.json, or here, if not given." placeholder:"FILE"`
 	JSON      bool    `help:"Print the plan as JSON."`
 	Quiet     bool    `short:"q" help:"Show no progress."`
@@ -71,7 +71,7 @@ func (c *planCommand) Validate() error {
 
 // Run makes the plan, writes and prints it.
 func (c *planCommand) Run(ctx context.Context) error {
-	s, err := c.source()
+	s, err := c.source(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (c *planCommand) Run(ctx context.Context) error {
 		}
 	}
 	if c.As != "plan" {
-		return c.printTwin(p)
+		return c.printTwin(ctx, p)
 	}
 	output := c.Output
 	if output == "" {
@@ -118,8 +118,14 @@ type planSource struct {
 }
 
 // source reads what the command was pointed at.
-func (c *planCommand) source() (*planSource, error) {
+func (c *planCommand) source(ctx context.Context) (*planSource, error) {
 	name := c.From
+	if c.Strategy == "deepest" || c.Layers != "" {
+		var err error
+		if name, err = localModel(ctx, name, c.Quiet); err != nil { // no other choice can be made of a model alone
+			return nil, err
+		}
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
@@ -213,7 +219,7 @@ func (c *planCommand) rerank(ctx context.Context, s *planSource, n int, o plan.O
 		return nil, err
 	}
 	starts = starts[:min(c.Rerank, len(starts))]
-	e, err := c.open(c.Model, true)
+	e, err := c.open(ctx, c.Model, true, c.Quiet)
 	if err != nil {
 		return nil, err
 	}
@@ -235,11 +241,15 @@ func (c *planCommand) rerank(ctx context.Context, s *planSource, n int, o plan.O
 }
 
 // printTwin prints the plan in another tool's words.
-func (c *planCommand) printTwin(p *plan.Plan) error {
+func (c *planCommand) printTwin(ctx context.Context, p *plan.Plan) error {
 	model, dtype := p.Model.Name, p.Model.DType
 	var config *checkpoint.Config
 	if c.Model != "" {
-		cp, err := openModel(c.Model)
+		dir, err := localModel(ctx, c.Model, c.Quiet)
+		if err != nil {
+			return err
+		}
+		cp, err := openModel(dir)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 type pruneCommand struct {
-	Model     string   `arg:"" help:"Model directory."`
+	Model     string   `arg:"" help:"Model directory or hub id."`
 	Output    string   `short:"o" required:"" help:"Directory of the shallower checkpoint." placeholder:"DIR"`
 	Plan      string   `help:"plan.json, which says what goes." placeholder:"FILE"`
 	Layers    string   `help:"Or the layers that go: 21:29 for layers 21 to 28, 21:29,3:5 for two ranges." placeholder:"RANGES"`
@@ -57,6 +57,11 @@ func (c *pruneCommand) Validate() error {
 
 // Run prunes and says what was done.
 func (c *pruneCommand) Run(ctx context.Context) error {
+	dir, err := localModel(ctx, c.Model, c.Quiet)
+	if err != nil {
+		return err
+	}
+	c.Model = dir
 	if gguf.Is(c.Model) {
 		return c.runGGUF(ctx)
 	}

@@ -19,18 +19,22 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"shallow": main})
 }
 
-// TestScripts runs the program as a person does. The scripts have three more commands:
+// TestScripts runs the program as a person does. The scripts have more commands:
 //
 //	model DIR              writes a random Llama of 16 layers
 //	corpus FILE            writes short texts as .jsonl
 //	ids FILE N T           writes N sequences of T token ids as .jsonl
 //	code N COMMAND ARG…    runs a command that exits with code N
+//	hub REPO DIR           serves a folder as models/owner/name or datasets/owner/name, on a hub of the script's own
+//
+// Without it there is no network.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup:               setUpHub,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"model": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(demo.WriteModel(ts.MkAbs(args[0]), 1))
@@ -40,6 +44,7 @@ func TestScripts(t *testing.T) {
 			},
 			"ids":  writeIDs,
 			"code": exitCode,
+			"hub":  serveHub,
 		},
 	})
 }

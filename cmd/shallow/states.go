@@ -9,7 +9,7 @@ import (
 )
 
 type statesCommand struct {
-	Model  string `arg:"" help:"Model directory."`
+	Model  string `arg:"" help:"Model directory or hub id."`
 	Output string `short:"o" required:"" help:"File to write, in the safetensors format." placeholder:"FILE"`
 	Skip   string `help:"Layers to leave out, as 2:4 for layers 2 and 3." placeholder:"RANGES"`
 	Logits bool   `help:"Write the logits too."`
@@ -38,7 +38,7 @@ func (c *statesCommand) Validate() error { return c.need() }
 
 // Run writes the file.
 func (c *statesCommand) Run(ctx context.Context) error {
-	e, err := c.open(c.Model, true)
+	e, err := c.open(ctx, c.Model, true, c.Quiet)
 	if err != nil {
 		return err
 	}

@@ -70,13 +70,18 @@ type Request struct {
 // New starts a hub that is stopped with the test.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{repos: map[string]*Repo{}}
-	hub := httptest.NewServer(s.handler(s.serveHub))
-	t.Cleanup(hub.Close)
-	cdn := httptest.NewServer(s.handler(s.serveCDN))
-	t.Cleanup(cdn.Close)
-	s.URL, s.CDN = hub.URL, cdn.URL
+	s, stop := Start()
+	t.Cleanup(stop)
 	return s
+}
+
+// Start starts a hub that runs until stop is called.
+func Start() (s *Server, stop func()) {
+	s = &Server{repos: map[string]*Repo{}}
+	hub := httptest.NewServer(s.handler(s.serveHub))
+	cdn := httptest.NewServer(s.handler(s.serveCDN))
+	s.URL, s.CDN = hub.URL, cdn.URL
+	return s, func() { hub.Close(); cdn.Close() }
 }
 
 // Add puts files into a revision of a repository, models/owner/name or datasets/owner/name, as a commit of its own.
