@@ -62,6 +62,9 @@ func (c *Checkpoint) addParts(s *shard, parts []Tensor) error {
 	return nil
 }
 
+// Stat is what the system says about the tensor's file.
+func (t Tensor) Stat() (os.FileInfo, error) { return t.shard.file.Stat() }
+
 // CopyRange copies length bytes between files, within the kernel where the system can, and reports each step's bytes.
 func CopyRange(ctx context.Context, to *os.File, at int64, from *os.File, offset, length int64, report func(int64)) error {
 	return copyRange(ctx, to, at, from, offset, length, true, report)

@@ -145,6 +145,7 @@ func (f *File) ropeScaling(m *metadata) map[string]any {
 	case kind == "linear":
 		return map[string]any{"rope_type": "linear", "factor": factor}
 	case kind == "yarn":
+		// The betas as the file has them: llama.cpp reads them for few architectures and takes 32 and 1 for the others.
 		return map[string]any{
 			"rope_type": "yarn", "factor": factor,
 			"original_max_position_embeddings": m.sizeOr("rope.scaling.original_context_length", m.size("context_length")),

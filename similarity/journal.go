@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"shallow/decoder"
 	"shallow/internal/atomicfile"
@@ -75,7 +74,7 @@ func runKey(m *decoder.Model, sequences [][]int, o Options) (string, error) {
 			continue
 		}
 		files[t.File] = true
-		info, err := os.Stat(filepath.Join(m.Checkpoint.Dir, t.File))
+		info, err := t.Stat()
 		if err != nil {
 			return "", fmt.Errorf("similarity: %w", err)
 		}
