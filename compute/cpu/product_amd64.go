@@ -32,14 +32,6 @@ func levelKernels(l Level) [2]productKernels {
 	return [2]productKernels{single, double}
 }
 
-// nf4Order takes the words of two halves of a vector to its even and odd words.
-var nf4Order = func() (order [32]uint16) {
-	for i := range order {
-		order[i] = uint16(i/2 + i%2*16)
-	}
-	return order
-}()
-
 // packColumns512 is productKernels.packColumns in AVX-512.
 func packColumns512(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int {
 	col := k.column(u)
@@ -73,34 +65,14 @@ func packColumns512(k *productKernels, dst []uint32, w *weight, row, u, n, ahead
 	return turns * turn / k.column(1)
 }
 
-// packColumnsNF4 needs scales that begin with the rows, and even numbers of them: other shapes are decoded one by one.
-func packColumnsNF4(k *productKernels, dst []uint32, w *weight, row, col, elements, ahead int) int {
-	const turn = 2 * compute.NF4Block
-	turns := elements / turn
-	if turns == 0 || k.round || (w.offset+col)%compute.NF4Block != 0 || w.stride%compute.NF4Block != 0 {
-		return 0
-	}
-	var scales [2 * blockUnits / turn][2][16]float32
-	for i := range 16 {
-		first := (w.offset + (row+i)*w.stride + col) / compute.NF4Block
-		for j, s := range w.memory.absmax[first : first+2*turns] {
-			scales[j/2][j%2][i] = s
-		}
-	}
-	pack := columnsNF4
-	if k.pairs {
-		pack = columnsNF4Pairs
-	}
-	pack(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), w.stride/2, turns, ahead/2, &scales[0], &nf4Codes, &nf4Order)
-	return turns * turn / k.column(1)
-}
-
 // packColumns256 is productKernels.packColumns in AVX2.
 func packColumns256(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int {
 	pack, turn := columns8Copy, 8
 	switch {
-	case w.kind == compute.NF4 || k.round && w.kind != compute.BFloat16:
+	case k.round && w.kind != compute.BFloat16:
 		return 0
+	case w.kind == compute.NF4:
+		return packColumns8NF4(k, dst, w, row, u, n, ahead)
 	case w.kind == compute.BFloat16:
 		pack, turn = columns8Widen, 16
 	case w.kind == compute.Float16:

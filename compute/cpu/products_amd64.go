@@ -292,6 +292,11 @@ func columns8Widen(dst *uint32, dstStride int, src *byte, srcStride int, n int, 
 //go:noescape
 func columns8Q8(dst *uint32, dstStride int, src *byte, srcStride int, n int, size int, ahead int)
 
+// columns8NF4 decodes 8 rows of NF4 codes into columns of a panel, 64 elements and one scale of each row a turn.
+//
+//go:noescape
+func columns8NF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[8]float32, codes *[16]float32)
+
 // rows6 lays 6 rows of x side by side, 8 units a turn, and writes over the 2 dwords that follow the last. stride is
 // in bytes.
 //

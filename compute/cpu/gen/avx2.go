@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -27,6 +28,7 @@ func avx2() {
 		VCVTDQ2PS(ymm[i], ymm[i])
 		VMULPS(ymm[15], ymm[i], ymm[i])
 	})
+	columns8NF4()
 	rows6()
 	peak256()
 }
@@ -135,6 +137,64 @@ func columns8(name, does string, parts int, widen bool, load func(src Mem, i, pa
 		}
 	}
 	ADDQ(size, src)
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// columns8NF4 is columnsNF4 for 8 rows, 64 elements of k a turn. A vector holds half of the codes' values: bit 3 of a code
+// chooses between two tables.
+func columns8NF4() {
+	TEXT("columns8NF4", NOSPLIT, "func(dst *uint32, dstStride int, src *byte, srcStride, n, ahead int, scales *[8]float32, codes *[16]float32)")
+	Pragma("noescape")
+	Doc("columns8NF4 decodes 8 rows of NF4 codes into columns of a panel, 64 elements and one scale of each row a turn.")
+	dst, dstStride := Load(Param("dst"), GP64()), Load(Param("dstStride"), GP64())
+	src, srcStride := Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
+	n, ahead := Load(Param("n"), GP64()), Load(Param("ahead"), GP64())
+	scales, codes := Load(Param("scales"), GP64()), Load(Param("codes"), GP64())
+	row := GP64()
+	Label("loop")
+	MOVQ(src, row)
+	for i := range 8 {
+		VMOVDQU(Mem{Base: row}, ymm[i])
+		PREFETCHT1(Mem{Base: row, Index: ahead, Scale: 1})
+		if i < 7 {
+			ADDQ(srcStride, row)
+		}
+	}
+	columns := transpose8(ymm[:8], ymm[8:])
+	spare := func() (v []reg.VecPhysical) { // what holds no column
+		for _, y := range ymm {
+			if !slices.Contains(columns, y) {
+				v = append(v, y)
+			}
+		}
+		return v
+	}()
+	low, high, scale, code, value, other, bit := spare[0], spare[1], spare[2], spare[3], spare[4], spare[5], spare[6]
+	VMOVUPS(Mem{Base: codes}, low)
+	VMOVUPS(Mem{Base: codes, Disp: 32}, high)
+	VMOVUPS(Mem{Base: scales}, scale)
+	for _, column := range columns { // 8 codes of each row
+		for _, shift := range []uint8{4, 0, 12, 8, 20, 16, 28, 24} { // the high half of a byte comes first
+			code := code
+			if shift == 0 {
+				code = column
+			} else {
+				VPSRLD(U8(shift), column, code)
+			}
+			VPSLLD(U8(28), code, bit)
+			VPERMPS(low, code, value)
+			VPERMPS(high, code, other)
+			VBLENDVPS(bit, other, value, value)
+			VMULPS(scale, value, value)
+			VMOVUPS(value, Mem{Base: dst})
+			ADDQ(dstStride, dst)
+		}
+	}
+	ADDQ(I32(32), src)
+	ADDQ(I32(32), scales)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()
