@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -123,9 +124,10 @@ func (h *Hub) cut(ctx context.Context, host string, err error) error {
 		err = request.Err // without the address, which may hold a signature
 	}
 	var dial *net.OpError
+	var certificate *tls.CertificateVerificationError
 	return &passing{
 		error: failuref(ErrUnreachable, "hub: %s: %v", host, err),
-		never: errors.As(err, &dial) && dial.Op == "dial",
+		never: errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &certificate),
 	}
 }
 

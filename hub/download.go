@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha1" // git names small files by it
@@ -27,7 +28,11 @@ type download struct {
 	partial *os.File
 	hash    hash.Hash // of the first have bytes
 	have    int64
+	until   int64 // where the bytes of a request end
 }
+
+// maxRequest is how many bytes are asked for at once: the hosts behind the hub serve no answer of more than 50 GB.
+const maxRequest = 32 << 30
 
 // download brings a content into the cache, or finds it there, and links it.
 func (h *Hub) download(ctx context.Context, s *snapshot, f File, count func(int64)) error {
@@ -67,8 +72,10 @@ func (d *download) run(ctx context.Context) error {
 	}
 	for broken := false; ; broken = true {
 		began := d.have
-		if err := d.hub.retry(ctx, func() (bool, error) { return d.request(ctx) }); err != nil {
-			return err
+		for d.have < d.file.Size {
+			if err := d.hub.retry(ctx, func() (bool, error) { return d.request(ctx) }); err != nil {
+				return err
+			}
 		}
 		got := hex.EncodeToString(d.hash.Sum(nil))
 		if got == d.file.ETag {
@@ -139,16 +146,17 @@ func (d *download) restart() {
 
 // request asks for what is missing and takes what comes.
 func (d *download) request(ctx context.Context) (progress bool, err error) {
-	if d.have == d.file.Size {
-		return false, nil
-	}
 	s, h := d.snapshot, d.hub
 	prefix := ""
 	if s.repo.Kind == Dataset {
 		prefix = "datasets/"
 	}
 	header := http.Header{}
-	if d.have > 0 {
+	d.until = d.file.Size
+	if most := cmp.Or(h.part, maxRequest); d.until-d.have > most {
+		d.until = d.have + most
+		header.Set("Range", fmt.Sprintf("bytes=%d-%d", d.have, d.until-1))
+	} else if d.have > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", d.have))
 	}
 	address := fmt.Sprintf("%s/%s%s/resolve/%s/%s", h.Endpoint, prefix, s.repo.ID, s.commit, escape(d.file.Name))
@@ -164,6 +172,7 @@ func (d *download) request(ctx context.Context) (progress bool, err error) {
 		}
 	case http.StatusOK: // the server may not know ranges
 		d.restart()
+		d.until = d.file.Size
 	case http.StatusRequestedRangeNotSatisfiable:
 		d.restart()
 		return false, &passing{error: fmt.Errorf("hub: %s: %s: the server has no bytes from %s on", s.repo, d.file.Name, header.Get("Range"))}
@@ -192,7 +201,7 @@ func (d *download) check(r *answer) error {
 	if linked, err := strconv.ParseInt(r.hub.Get("X-Linked-Size"), 10, 64); err == nil {
 		size = linked
 	} else if r.ContentLength >= 0 && r.Header.Get("Content-Encoding") == "" {
-		size = d.have + r.ContentLength
+		size = d.have + r.ContentLength + d.file.Size - d.until
 	}
 	if size >= 0 && size != d.file.Size {
 		return failuref(ErrChecksum, "%s: the server has %d bytes, its listing says %d: try again later", name, size, d.file.Size)
@@ -214,8 +223,8 @@ func (d *download) take(r *answer) (progress bool, err error) {
 	buffer := make([]byte, 256<<10)
 	for {
 		n, err := in.Read(buffer)
-		if int64(n) > d.file.Size-d.have {
-			return progress, failuref(ErrChecksum, "hub: %s: %s: more than the %d bytes of the listing come", d.snapshot.repo, d.file.Name, d.file.Size)
+		if int64(n) > d.until-d.have {
+			return progress, failuref(ErrChecksum, "hub: %s: %s: more than the %d bytes that were asked for come", d.snapshot.repo, d.file.Name, d.file.Size)
 		}
 		if n > 0 {
 			// By place and not at the end: should a lock not hold, two processes write the same bytes to the same places.
@@ -227,7 +236,7 @@ func (d *download) take(r *answer) (progress bool, err error) {
 			progress = true
 		}
 		switch {
-		case errors.Is(err, io.EOF) && d.have == d.file.Size:
+		case errors.Is(err, io.EOF) && d.have == d.until:
 			return progress, nil
 		case errors.Is(err, io.EOF):
 			return progress, d.came(io.ErrUnexpectedEOF)

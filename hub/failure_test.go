@@ -333,7 +333,7 @@ func TestWrongContent(t *testing.T) {
 		"more, without saying": {func(w http.ResponseWriter, f hubtest.File) {
 			w.(http.Flusher).Flush()
 			_, _ = w.Write(append(bytes.Clone(f.Data), make([]byte, 300_000)...))
-		}, "more than the 1000000 bytes"},
+		}, "more than the 1000000 bytes that were asked for"},
 		"another range": {func(w http.ResponseWriter, f hubtest.File) {
 			w.Header().Set("Content-Range", "bytes 5-10/11")
 			w.WriteHeader(http.StatusPartialContent)
@@ -443,5 +443,35 @@ func TestCompressed(t *testing.T) {
 	dir := mustModel(t, h, "acme/tiny")
 	if data, err := os.ReadFile(filepath.Join(dir, "config.json")); err != nil || string(data) != "{}" {
 		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// TestParts asks for a large file in several requests, one of which breaks off.
+func TestParts(t *testing.T) {
+	s, h, f := onlyWeights(t)
+	h.part = 300_000
+	var n atomic.Int64
+	s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if !isContent(s, r) || n.Add(1) != 2 {
+			return false
+		}
+		w.Header().Set("Content-Range", "bytes 300000-599999/1000000")
+		w.Header().Set("Content-Length", "300000")
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write(f.Data[300_000:400_000])
+		panic(http.ErrAbortHandler)
+	}
+	dir := mustModel(t, h, "acme/tiny")
+	if data, err := os.ReadFile(filepath.Join(dir, "model.safetensors")); err != nil || !bytes.Equal(data, f.Data) {
+		t.Fatalf("%d bytes, %v", len(data), err)
+	}
+	var ranges []string
+	for _, r := range s.Requests() {
+		if "http://"+r.Host == s.CDN {
+			ranges = append(ranges, r.Range)
+		}
+	}
+	if got, want := strings.Join(ranges, " "), "bytes=0-299999 bytes=300000-599999 bytes=400000-699999 bytes=700000-"; got != want {
+		t.Errorf("asked for %s, want %s", got, want)
 	}
 }

@@ -144,14 +144,14 @@ func TestNextPage(t *testing.T) {
 	h := &Hub{Endpoint: "https://mirror.example/hf"}
 	for link, want := range map[string]string{
 		"": "",
-		`<https://huggingface.co/api/models/a/tree/x?cursor=1>; rel="next"`:                     "https://mirror.example/hf/api/models/a/tree/x?cursor=1",
-		`<https://a.example/api/x>; rel="prev", <https://evil.example/api/y?c=2>; rel="next"`:   "https://mirror.example/hf/api/y?c=2",
-		`<https://huggingface.co/api/models/a/tree/x?cursor=1>; rel="prev"`:                     "",
-		`<https://evil.example/steal>; rel="next"`:                                              "error",
-		`<//evil.example/api/x>; rel=next`:                                                      "https://mirror.example/hf/api/x?",
-		`<https://huggingface.co/api/models/a/tree/refs%2Fpr%2F1/b%20c?cursor=%3D>; rel="next"`: "https://mirror.example/hf/api/models/a/tree/refs%2Fpr%2F1/b%20c?cursor=%3D",
+		`<https://huggingface.co/api/models/a/tree/x?cursor=1>; rel="next"`:                                 "https://mirror.example/hf/api/models/a/tree/x?cursor=1",
+		`<https://a.example/api/models/x>; rel="prev", <https://evil.example/api/models/y?c=2>; rel="next"`: "https://mirror.example/hf/api/models/y?c=2",
+		`<https://huggingface.co/api/models/a/tree/x?cursor=1>; rel="prev"`:                                 "",
+		`<https://evil.example/steal>; rel="next"`:                                                          "error",
+		`<//evil.example/proxy/api/models/x>; rel=next`:                                                     "https://mirror.example/hf/api/models/x?",
+		`<https://huggingface.co/api/models/a/tree/refs%2Fpr%2F1/b%20c?cursor=%3D>; rel="next"`:             "https://mirror.example/hf/api/models/a/tree/refs%2Fpr%2F1/b%20c?cursor=%3D",
 	} {
-		got, err := h.nextPage(http.Header{"Link": {link}})
+		got, err := h.nextPage(Repo{Model, "a", "main"}, http.Header{"Link": {link}})
 		if err != nil {
 			got = "error"
 		}

@@ -30,7 +30,8 @@ type Hub struct {
 	Progress func(done, total int64) // bytes of the files that are wanted; nil for none; never called twice at a time
 	Note     func(text string)       // what a user should know, such as that the cache is used since no server answers
 
-	client *http.Client
+	client *http.Client // nil but in tests
+	part   int64        // the most bytes of one request; 0 is maxRequest
 }
 
 // The defaults, which are those of huggingface_hub but for the number of files at once.

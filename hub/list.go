@@ -88,7 +88,7 @@ func (h *Hub) tree(ctx context.Context, repo Repo, commit, folder string) ([]Fil
 		if len(files) > maxEntries {
 			return nil, fmt.Errorf("hub: %s: has more than %d files", repo, maxEntries)
 		}
-		if address, err = h.nextPage(header); err != nil || address == "" {
+		if address, err = h.nextPage(repo, header); err != nil || address == "" {
 			return files, err
 		}
 	}
@@ -114,7 +114,7 @@ var next = regexp.MustCompile(`<([^<>]*)>\s*;\s*rel="?next"?`)
 
 // nextPage is the address of the page behind the one with this header, "" for none. A proxy in front of the hub may pass
 // on an address of the hub's own: whatever its host is, the endpoint is asked.
-func (h *Hub) nextPage(header http.Header) (string, error) {
+func (h *Hub) nextPage(repo Repo, header http.Header) (string, error) {
 	match := next.FindStringSubmatch(strings.Join(header.Values("Link"), ", "))
 	if match == nil {
 		return "", nil
@@ -127,11 +127,12 @@ func (h *Hub) nextPage(header http.Header) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("hub: %w", err)
 	}
-	_, path, ok := strings.Cut(u.EscapedPath(), "/api/")
+	root := "/api/" + string(repo.Kind) + "s/"
+	_, path, ok := strings.Cut(u.EscapedPath(), root)
 	if !ok {
 		return "", fmt.Errorf("hub: the listing's next page is said to be at %q, which is no listing", match[1])
 	}
-	return endpoint.String() + "/api/" + path + "?" + u.RawQuery, nil
+	return endpoint.String() + root + path + "?" + u.RawQuery, nil
 }
 
 // getJSON reads a bounded answer into v.
