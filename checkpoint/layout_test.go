@@ -37,6 +37,7 @@ func TestFindLayout(t *testing.T) {
 		{"layer lost", append(list("model.layers.", 3, "q"), "model.layers.4.q"), 5, 0, "", 0, 0},
 		{"too few", list("model.layers.", 3, "q"), 5, 0, "", 0, 0},
 		{"two lists", append(list("encoder.layers.", 6, "q"), list("decoder.layers.", 6, "q")...), 6, 0, "", 0, 0},
+		{"tower as deep as the decoder", append(list("vision_tower.encoder.layers.", 6, "q", "k"), list("language_model.layers.", 6, "q")...), 6, 0, "language_model.layers.", 6, 0},
 		{"leading zero", list("model.layers.0", 3, "q"), 3, 0, "", 0, 0},
 		{"no numbers", []string{"lm_head.weight"}, 0, 0, "", 0, 0},
 		{"huge number", []string{"a.99999999999999999999.q", "a.4294967296.q"}, 0, 0, "", 0, 0},

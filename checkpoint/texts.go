@@ -10,7 +10,7 @@ import (
 // ChangeText says what becomes of a text in a JSON file: another text, or, where keep is false, nothing.
 type ChangeText func(text string) (changed string, keep bool, err error)
 
-// ChangeTexts gives the JSON of the value under a path, nil for the whole object, with every text in it changed: elements of
+// ChangeTexts gives the JSON of the value under a path, nil for the whole file, with every text in it changed: elements of
 // lists, values, and keys. An element of a list or a member of an object whose text is not kept goes; a text that is the value of a key cannot
 // go. All other bytes stay as they are. The result equals the old text where nothing changed.
 func (c *Config) ChangeTexts(path []string, change ChangeText) (string, error) {
@@ -32,6 +32,9 @@ func (c *Config) rewriteTexts(path []string, t *textChange) (string, error) {
 	var out bytes.Buffer
 	if err := t.write(&out, v, strings.Join(path, ".")); err != nil {
 		return "", err
+	}
+	if len(path) == 0 && c.path == "" {
+		return string(c.src[:v.start]) + out.String() + string(c.src[v.end:]), nil
 	}
 	return out.String(), nil
 }

@@ -29,6 +29,9 @@ func (r *run) writeCard() error {
 		}
 	}
 	front, body := splitFrontMatter(string(old))
+	if name := hubName(r.source.Dir, r.Plan.Model.Name); name != "" {
+		front = addTag(setBaseModel(front, name), "pruned")
+	}
 	text := front + r.provenance()
 	if body != "" {
 		text += "\n" + body

@@ -25,7 +25,7 @@ var weightFiles = []string{
 }
 
 // copyFiles brings along every file that is not a weight: tokenizer, generation config, chat template, code, licence. Links
-// are followed, since the hub's cache is made of them. Folders stay behind and are named.
+// are followed, since the hub's cache is made of them. Folders stay behind and are named, but for that of chat templates.
 func (r *run) copyFiles(ctx context.Context) error {
 	entries, err := os.ReadDir(r.source.Dir)
 	if err != nil {
@@ -41,11 +41,22 @@ func (r *run) copyFiles(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("prune: %w", err)
 		case name == checkpoint.ConfigFile || name == planFile || name == cardFile || slices.Contains(used, name):
+		case name == templateFolder && info.IsDir():
+			if err := r.copyTemplates(ctx); err != nil {
+				return err
+			}
 		case !info.Mode().IsRegular():
 			r.result.LeftOut = append(r.result.LeftOut, name+string(filepath.Separator))
-		case slices.ContainsFunc(weightFiles, func(ending string) bool { return strings.HasSuffix(strings.ToLower(name), ending) }):
+		case isWeight(name), name == adapterConfig: // readers would look for the adapter's weights
 			r.result.LeftOut = append(r.result.LeftOut, name)
+		case r.companions[name] != nil:
+			if err := r.writer.WriteFile(name, r.companions[name]); err != nil {
+				return err
+			}
 		default:
+			if r.namesLayers(name, from) {
+				r.result.Config = append(r.result.Config, name+" is carried over as it is, and names layers by their old numbers")
+			}
 			if err := r.writer.CopyFile(ctx, name, from); err != nil {
 				return err
 			}
@@ -54,14 +65,46 @@ func (r *run) copyFiles(ctx context.Context) error {
 	return nil
 }
 
-// checkOutput refuses to put the result where the source is: replacing that directory, or one above it, would remove the
-// source.
-func (r *run) checkOutput() error {
-	out, err := os.Stat(r.Output)
+// templateFolder holds chat templates beside the model's own; of the files in it, maxTemplates of at most maxTemplate bytes come along.
+const (
+	templateFolder = "additional_chat_templates"
+	maxTemplates   = 100
+	maxTemplate    = 4 << 20
+)
+
+func (r *run) copyTemplates(ctx context.Context) error {
+	folder := filepath.Join(r.source.Dir, templateFolder)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return fmt.Errorf("prune: %w", err)
+	}
+	if err := os.Mkdir(filepath.Join(r.writer.Dir(), templateFolder), 0o777); err != nil {
+		return fmt.Errorf("prune: %w", err)
+	}
+	for i, entry := range entries {
+		name := filepath.Join(templateFolder, entry.Name())
+		info, err := os.Stat(filepath.Join(folder, entry.Name()))
+		if err != nil {
+			return fmt.Errorf("prune: %w", err)
+		}
+		if i >= maxTemplates || !info.Mode().IsRegular() || info.Size() > maxTemplate {
+			r.result.LeftOut = append(r.result.LeftOut, name)
+			continue
+		}
+		if err := r.writer.CopyFile(ctx, name, filepath.Join(folder, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notWithin refuses to put a result where what it is made of is: replacing that directory, or one above it, would remove the source.
+func notWithin(source, output string) error {
+	out, err := os.Stat(output)
 	if err != nil {
 		return nil // not there: nothing is replaced
 	}
-	dir, err := filepath.Abs(r.source.Dir)
+	dir, err := filepath.Abs(source)
 	if err != nil {
 		return fmt.Errorf("prune: %w", err)
 	}
@@ -70,7 +113,7 @@ func (r *run) checkOutput() error {
 	}
 	for {
 		if info, err := os.Stat(dir); err == nil && os.SameFile(info, out) {
-			return fmt.Errorf("prune: %s holds the model that is pruned: choose another directory", r.Output)
+			return fmt.Errorf("prune: %s holds what is pruned: choose another directory", output)
 		}
 		up := filepath.Dir(dir)
 		if up == dir {

@@ -109,6 +109,8 @@ func mimoFlash(r reader, layer int) string {
 	return fullEvery("", 6, "sliding_attention")(r, layer)
 }
 
+func firstIsOther(_ reader, layer int) string { return fmt.Sprint(layer == 0) }
+
 func firstIsDense(_ reader, layer int) string {
 	if layer == 0 {
 		return quoted("dense")

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"shallow/checkpoint"
@@ -19,6 +21,11 @@ type Options struct {
 	Tool      string // for the model card, as "shallow 0.1.0"
 	ShardSize int64  // bytes of tensors in one file; 0 is checkpoint.DefaultShardSize
 	Force     bool   // replace a directory that is not empty
+
+	// Adapter is the directory of a PEFT adapter of the source, renumbered along with it; "" for none. It goes to AdapterOutput, or else
+	// to the folder adapter within Output.
+	Adapter       string
+	AdapterOutput string
 
 	// Device computes the proof. Unproved goes on where none can be made; the card and the result then say so.
 	Device   compute.Device
@@ -39,9 +46,10 @@ type Result struct {
 	Hash    string             `json:"sha256"`
 	Proof   *Proof             `json:"proof,omitempty"`
 	Reason  string             `json:"not_proved_because,omitempty"`
-	Config  []string           `json:"config,omitempty"`   // what changed in config.json
+	Config  []string           `json:"config,omitempty"`   // what changed in config.json and files like it, and what is worth knowing
 	LeftOut []string           `json:"left_out,omitempty"` // files that did not come along
-	Seconds map[string]float64 `json:"seconds"`            // of each stage
+	Adapter *AdapterResult     `json:"adapter,omitempty"`
+	Seconds map[string]float64 `json:"seconds"` // of each stage
 }
 
 // run is one pruning at work.
@@ -51,6 +59,9 @@ type run struct {
 	layout checkpoint.Layout
 	writer *checkpoint.Writer
 	result *Result
+	// companions are files beside config.json, rewritten.
+	companions map[string][]byte
+	adapter    *adapter // nil for none
 }
 
 // Prune writes the checkpoint that is left when the plan's layers are cut out of source. The output appears under its name
@@ -63,13 +74,25 @@ func Prune(ctx context.Context, source *checkpoint.Checkpoint, o Options) (_ *Re
 	if err := r.checkOutput(); err != nil {
 		return nil, err
 	}
+	if err := r.checkOneTensorForAll(); err != nil {
+		return nil, err
+	}
 	config, notes, err := rewrite(source.Config, r.layout, o.Plan.Drop)
 	if err != nil {
 		return nil, err
 	}
 	r.result.Config = notes
+	if err := r.readCompanions(); err != nil {
+		return nil, err
+	}
 	if err := r.checkProvable(); err != nil {
 		return nil, err
+	}
+	if o.Adapter != "" {
+		if r.adapter, err = openAdapter(o.Adapter, namesOf(r.layout, o.Plan.Drop), o.Output); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, r.adapter.close()) }()
 	}
 	r.writer, err = checkpoint.NewWriter(o.Output, checkpoint.WriterOptions{Replace: o.Force, Progress: r.counter("copy", r.bytes())})
 	if err != nil {
@@ -89,7 +112,61 @@ func Prune(ctx context.Context, source *checkpoint.Checkpoint, o Options) (_ *Re
 	if err := r.writeCard(); err != nil {
 		return nil, err
 	}
-	return r.result, r.timed("commit", r.writer.Commit)
+	return r.result, r.commit(ctx)
+}
+
+// commit puts the adapter where it belongs, and then the directories into place.
+func (r *run) commit(ctx context.Context) error {
+	switch {
+	case r.adapter == nil:
+	case r.AdapterOutput == "":
+		r.adapter.result.Output = filepath.Join(r.Output, adapterFolder)
+		if err := r.adapter.write(ctx, r.writer, adapterFolder); err != nil {
+			return err
+		}
+		r.result.Adapter = &r.adapter.result
+	default:
+		r.adapter.result.Output = r.AdapterOutput
+		w, err := checkpoint.NewWriter(r.AdapterOutput, checkpoint.WriterOptions{Replace: r.Force})
+		if err != nil {
+			return err
+		}
+		if err := r.adapter.write(ctx, w, "."); err != nil {
+			return errors.Join(err, w.Abort())
+		}
+		if err := r.timed("commit", r.writer.Commit); err != nil {
+			return errors.Join(err, w.Abort())
+		}
+		r.result.Adapter = &r.adapter.result
+		return w.Commit()
+	}
+	return r.timed("commit", r.writer.Commit)
+}
+
+// checkOutput refuses to replace what is read.
+func (r *run) checkOutput() error {
+	for _, source := range []string{r.source.Dir, r.Adapter} {
+		for _, output := range []string{r.Output, r.AdapterOutput} {
+			if source == "" || output == "" {
+				continue
+			}
+			if err := notWithin(source, output); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkOneTensorForAll refuses checkpoints in which one tensor outside of the layers has a part for each of them, as Gemma 3n's
+// embed_tokens_per_layer: cutting it would take more than moving bytes.
+func (r *run) checkOneTensorForAll() error {
+	for _, name := range r.layout.Outside {
+		if strings.Contains(name, "_per_layer") || strings.Contains(name, ".per_layer_model") {
+			return fmt.Errorf("prune: tensor %q has a part for each layer, and tensors are only moved whole: such a model is not pruned", name)
+		}
+	}
+	return nil
 }
 
 // checkPlan holds the plan against the checkpoint.
@@ -147,9 +224,7 @@ func (r *run) bytes() (n int64) {
 func (r *run) write(ctx context.Context, config []byte) error {
 	outputs := r.outputs()
 	r.result.Tensors, r.result.Bytes = len(outputs), r.bytes()
-	if len(r.layout.Extra) > 0 {
-		r.result.Config = append(r.result.Config, fmt.Sprintf("the weights of %d layers behind the last, which predict further tokens, are kept", len(r.layout.Extra)))
-	}
+	r.result.Config = append(r.result.Config, r.furtherTokens()...)
 	err := r.timed("copy", func() error {
 		return r.writer.WriteTensors(ctx, outputs, r.ShardSize, r.source.Metadata())
 	})
@@ -170,6 +245,19 @@ func (r *run) write(ctx context.Context, config []byte) error {
 		return err
 	}
 	return r.timed("sync", r.writer.Sync)
+}
+
+// furtherTokens says that layers which predict further tokens are kept. They were trained on the states that leave the unpruned model.
+func (r *run) furtherTokens() (notes []string) {
+	if n := len(r.layout.Extra); n > 0 {
+		notes = append(notes, fmt.Sprintf("the weights of %d layers behind the last, which predict further tokens, are kept, numbered from %d on", n, r.result.Kept))
+	}
+	for _, name := range r.layout.Outside {
+		if slices.ContainsFunc(strings.Split(name, "."), func(part string) bool { return part == "mtp" || part == "mtp_layers" }) {
+			return append(notes, fmt.Sprintf("the weights that predict further tokens (%s and the like) are kept", name))
+		}
+	}
+	return notes
 }
 
 // check hashes every tensor on both sides and proves that both sides compute the same.

@@ -289,7 +289,7 @@ func TestOutputIsNotTheSource(t *testing.T) {
 	}
 	for _, out := range []string{dir, filepath.Dir(dir), link} {
 		_, err := prune.Prune(t.Context(), source, prune.Options{Output: out, Plan: explicit(t, 16, "3"), Device: device(t), Force: true})
-		if err == nil || !strings.Contains(err.Error(), "holds the model that is pruned") {
+		if err == nil || !strings.Contains(err.Error(), "holds what is pruned") {
 			t.Errorf("%s: %v", out, err)
 		}
 	}

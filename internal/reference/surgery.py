@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 logging.set_verbosity_error()
 # A layer's number, and what counts layers as a whole.
-NUMBERS = {"layer_idx", "layer_id", "layer_number", "num_hidden_layers", "_layer_idx", "training"}
+NUMBERS = {"layer_idx", "layer_id", "layer_number", "num_hidden_layers", "_layer_idx", "training", "attention_layers"}
 SMALL = {"vocab_size": 512}
 
 
@@ -25,7 +25,7 @@ def load(path):
         text = f.read()
         with open(os.path.join(d, "config.json"), "w") as g:
             g.write(text)
-        return AutoConfig.from_pretrained(d)
+        return AutoConfig.from_pretrained(d, trust_remote_code=False)
 
 
 def plain(v):
