@@ -47,17 +47,17 @@ func (f *File) shape() (s shape, err error) {
 	return s, nil
 }
 
-// count is a small whole number under a key; ok is false where there is none.
-func (f *File) count(key string) (int, bool) {
+// count is a number under a key, -1 where what is there is none that counts something; ok is false where nothing is.
+func (f *File) count(key string) (n int, ok bool) {
 	e, ok := f.Find(key)
 	if !ok {
 		return 0, false
 	}
-	n, ok := e.Int()
-	if n < math.MinInt32 || n > math.MaxInt32 {
-		return 0, false
+	whole, is := e.Int()
+	if !is || whole < 0 || whole > math.MaxInt32 {
+		return -1, true
 	}
-	return int(n), ok
+	return int(whole), true
 }
 
 // surgery rewrites metadata for the layers that stay.
@@ -379,7 +379,7 @@ func layerOf(name string) (layer int, rest string, ok bool) {
 	}
 	number, rest, ok := strings.Cut(rest, ".")
 	n, err := strconv.Atoi(number)
-	if !ok || err != nil || strconv.Itoa(n) != number {
+	if !ok || err != nil || n < 0 || strconv.Itoa(n) != number {
 		return 0, "", false
 	}
 	return n, rest, true
