@@ -75,8 +75,10 @@ func (a *addedTokens) split(s string, visit func(text string, id, start int)) {
 		if done < start {
 			visit(s[done:start], -1, done)
 		}
-		visit(s[min(start, end):end], token.ID, start)
-		done = end
+		if start < end { // else an earlier token took its blanks
+			visit(s[start:end], token.ID, start)
+		}
+		done = max(done, end)
 	}
 	if done < len(s) {
 		visit(s[done:], -1, done)

@@ -25,20 +25,13 @@ type bpe struct {
 	whole        map[string]uint32 // what ignoreMerges looks in
 
 	seams seams // runes only
+
+	prefix, suffix string // what a character's piece has before it inside a word, and after it at a word's end
 }
 
 func newBPE(f modelFile, byteLevel bool) (*bpe, error) {
-	for _, refused := range []struct {
-		key  string
-		used bool
-	}{
-		{"dropout", f.Dropout != nil && *f.Dropout != 0},
-		{"continuing_subword_prefix", f.SubwordPrefix != nil && *f.SubwordPrefix != ""},
-		{"end_of_word_suffix", f.WordSuffix != nil && *f.WordSuffix != ""},
-	} {
-		if refused.used {
-			return nil, fmt.Errorf("model BPE with %s is not supported", refused.key)
-		}
+	if f.Dropout != nil && *f.Dropout != 0 {
+		return nil, fmt.Errorf("model BPE with dropout is not supported")
 	}
 	vocab, err := newVocabulary(f.Vocab)
 	if err != nil {
@@ -47,6 +40,9 @@ func newBPE(f modelFile, byteLevel bool) (*bpe, error) {
 	m := &bpe{
 		vocab: vocab, byteLevel: byteLevel, unknown: -1, fuseUnknown: f.FuseUnk,
 		fallback: f.ByteFallback, bytes: vocab.byteIDs(), ignoreMerges: f.IgnoreMerges, symbols: vocab.ids,
+	}
+	if f.affixed() {
+		m.affix(f)
 	}
 	if f.UnkToken != nil {
 		id, ok := vocab.ids[*f.UnkToken]
@@ -62,10 +58,15 @@ func newBPE(f modelFile, byteLevel bool) (*bpe, error) {
 	if m.ignoreMerges {
 		m.setWhole()
 	}
-	if !byteLevel {
+	if !byteLevel && m.prefix == "" && m.suffix == "" {
 		m.seams = newSeams(m, f.Merges)
 	}
 	return m, nil
+}
+
+// affixed says whether characters have other pieces inside and at the end of a word.
+func (f *modelFile) affixed() bool {
+	return f.SubwordPrefix != nil && *f.SubwordPrefix != "" || f.WordSuffix != nil && *f.WordSuffix != ""
 }
 
 func (m *bpe) setUnits() {
@@ -94,7 +95,7 @@ func (m *bpe) setMerges(f mergeFile) error {
 		if !ok {
 			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", i, left, right, right)
 		}
-		joined = append(append(joined[:0], left...), right...)
+		joined = append(append(joined[:0], left...), right[min(len(m.prefix), len(right)):]...)
 		c, ok := m.symbols[string(joined)]
 		if !ok {
 			return fmt.Errorf("merge %d (%q, %q): %q is not in the vocabulary", i, left, right, joined)
@@ -165,10 +166,19 @@ func (m *bpe) fuse(ids []int) []int {
 	return kept
 }
 
+func (m *bpe) affix(f modelFile) {
+	if f.SubwordPrefix != nil {
+		m.prefix = *f.SubwordPrefix
+	}
+	if f.WordSuffix != nil {
+		m.suffix = *f.WordSuffix
+	}
+}
+
 // word appends the ids of a piece that merges can cross, through the cache.
 func (m *bpe) word(e *encoder, word string) {
 	if len(word) == 1 {
-		if id := m.units[word[0]]; id >= 0 && m.expand == nil {
+		if id := m.units[word[0]]; id >= 0 && m.expand == nil && m.suffix == "" {
 			e.ids = append(e.ids, int(id))
 			return
 		}
@@ -205,10 +215,14 @@ func (m *bpe) split(e *encoder, word string) {
 	}
 	for at := 0; at < len(word); {
 		id, n := m.unit(word[at:])
+		unit := word[at : at+n]
+		if m.prefix != "" || m.suffix != "" {
+			id, unit = m.affixedUnit(word, at, n)
+		}
 		if id >= 0 {
 			flush()
 			e.symbols = append(e.symbols, uint32(id))
-		} else if !m.fallback || !m.bytesOf(e, word[at:at+n]) {
+		} else if !m.fallback || !m.bytesOf(e, unit) {
 			if !m.fuseUnknown {
 				flush()
 			}
@@ -253,6 +267,21 @@ func (m *bpe) unit(s string) (id int32, n int) {
 	return -1, n
 }
 
+// affixedUnit is the id, or -1, and the text of the character at word[at:at+n] where pieces have affixes.
+func (m *bpe) affixedUnit(word string, at, n int) (int32, string) {
+	unit := word[at : at+n]
+	if at > 0 {
+		unit = m.prefix + unit
+	}
+	if at+n == len(word) {
+		unit += m.suffix
+	}
+	if id, ok := m.symbols[unit]; ok {
+		return int32(id), unit
+	}
+	return -1, unit
+}
+
 // bytesOf appends the byte pieces of an unknown character, if there is one for each.
 func (m *bpe) bytesOf(e *encoder, unit string) bool {
 	if m.byteLevel {
@@ -280,8 +309,8 @@ type seams struct {
 }
 
 func newSeams(m *bpe, f mergeFile) (s seams) {
-	// Unknown characters fuse across seams, unless each becomes bytes.
-	s.usable = m.unknown < 0 || !m.fuseUnknown && !m.fallback
+	// Unknown characters fuse across seams, or are left out and make their neighbours meet, unless each becomes bytes.
+	s.usable = m.unknown >= 0 && !m.fuseUnknown && !m.fallback
 	if m.fallback {
 		s.usable = true
 		for _, id := range m.bytes {

@@ -40,7 +40,8 @@ func local(section json.RawMessage) bool {
 	parts, err := components(section, func(c component) []json.RawMessage { return c.Decoders })
 	fused := false
 	for _, c := range parts {
-		if fused && c.Type != "Strip" || c.Type == "Strip" && (c.Content != " " || c.Stop != 0) {
+		if fused && c.Type != "Strip" || c.Type == "Strip" && (c.Content != " " || c.Stop != 0) ||
+			c.Type == "WordPiece" || c.Type == "BPEDecoder" {
 			return false
 		}
 		fused = fused || c.Type == "Fuse" || c.Type == "ByteLevel"
@@ -66,6 +67,18 @@ func newDecoder(c component) (decoder, error) {
 			return nil, fmt.Errorf("a regular expression as the pattern is not supported")
 		}
 		return decodeReplace(string(l), c.Content), nil
+	case "WordPiece":
+		prefix := "##"
+		if c.Prefix != nil {
+			prefix = *c.Prefix
+		}
+		return decodeWordPiece(prefix, unlessFalse(c.Cleanup)), nil
+	case "BPEDecoder":
+		suffix := "</w>"
+		if c.Suffix != nil {
+			suffix = *c.Suffix
+		}
+		return decodeSuffix(suffix), nil
 	case "Strip":
 		if utf8.RuneCountInString(c.Content) != 1 || c.Start < 0 || c.Stop < 0 {
 			return nil, fmt.Errorf("content %q, start %d, stop %d: one character and counts expected", c.Content, c.Start, c.Stop)
@@ -78,7 +91,7 @@ func newDecoder(c component) (decoder, error) {
 		}
 		return m.decode, nil
 	}
-	return nil, fmt.Errorf("this type is not supported (supported: Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace)")
+	return nil, fmt.Errorf("this type is not supported (supported: Sequence, ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace, WordPiece, BPEDecoder)")
 }
 
 // decodeByteLevel turns ByteLevel's characters back into bytes; a piece with any other character is taken as it is.

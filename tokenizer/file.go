@@ -18,7 +18,7 @@ type file struct {
 	Model         modelFile       `json:"model"`
 }
 
-// modelFile is the section "model": BPE or Unigram.
+// modelFile is the section "model": BPE, Unigram, WordPiece or WordLevel.
 type modelFile struct {
 	Type          string    `json:"type"`
 	Vocab         vocabFile `json:"vocab"`
@@ -31,6 +31,7 @@ type modelFile struct {
 	Dropout       *float64  `json:"dropout"`
 	SubwordPrefix *string   `json:"continuing_subword_prefix"`
 	WordSuffix    *string   `json:"end_of_word_suffix"`
+	MaxChars      *int      `json:"max_input_chars_per_word"`
 }
 
 // vocabFile holds the pieces in the order of the file: an object from piece to id (BPE), or a list of piece and score,
@@ -186,6 +187,19 @@ type component struct {
 	IndividualDigits bool            `json:"individual_digits"`
 	Start            int             `json:"start"`
 	Stop             int             `json:"stop"`
+	Delimiter        string          `json:"delimiter"`
+	Charsmap         []byte          `json:"precompiled_charsmap"`
+	CleanText        *bool           `json:"clean_text"`
+	HandleChinese    *bool           `json:"handle_chinese_chars"`
+	StripAccents     *bool           `json:"strip_accents"`
+	Lowercase        *bool           `json:"lowercase"`
+	StripLeft        bool            `json:"strip_left"`
+	StripRight       bool            `json:"strip_right"`
+	Prefix           *string         `json:"prefix"`
+	Suffix           *string         `json:"suffix"`
+	Cleanup          *bool           `json:"cleanup"`
+	Separator        *processorToken `json:"sep"`
+	Classifier       *processorToken `json:"cls"`
 
 	Single        []templatePiece                 `json:"single"`
 	SpecialTokens map[string]templateSpecialToken `json:"special_tokens"`

@@ -51,11 +51,11 @@ func FuzzTokenizerJSON(f *testing.F) {
 
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ change, to, want string }{
-		{`"type":"NFC"`, `"type":"Nmt"`, "normalizer Nmt"},
-		{`"type":"ByteLevel","add`, `"type":"BertPreTokenizer","add`, "pre_tokenizer BertPreTokenizer"},
-		{`"type":"TemplateProcessing"`, `"type":"BertProcessing"`, "post_processor BertProcessing"},
-		{`{"type":"ByteLevel"}`, `{"type":"WordPiece"}`, "decoder WordPiece"},
-		{`"type":"BPE"`, `"type":"WordLevel"`, `model "WordLevel"`},
+		{`"type":"NFC"`, `"type":"NFX"`, "normalizer NFX"},
+		{`"type":"ByteLevel","add`, `"type":"FixedLength","add`, "pre_tokenizer FixedLength"},
+		{`"type":"TemplateProcessing"`, `"type":"BertProcessing"`, "post_processor BertProcessing: cls or sep is missing"},
+		{`{"type":"ByteLevel"}`, `{"type":"CTC"}`, "decoder CTC"},
+		{`"type":"BPE"`, `"type":"Other"`, `model "Other"`},
 		{`"a b"`, `"a c"`, `"c" is not in the vocabulary`},
 		{`"a b"`, `"b a"`, `"ba" is not in the vocabulary`},
 		{`"a b"`, `"a b c"`, "one blank"},

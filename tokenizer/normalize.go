@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // normalizer rewrites a text before it is split. first is true at the start of the whole text. limit is the longest
@@ -18,6 +19,10 @@ func newNormalizers(section json.RawMessage) ([]normalizer, error) {
 	}
 	var all []normalizer
 	for _, c := range parts {
+		if c.Type == "BertNormalizer" {
+			all = append(all, bertNormalizers(c)...)
+			continue
+		}
 		n, err := newNormalizer(c)
 		if err != nil {
 			return nil, fmt.Errorf("normalizer %s: %w", c.Type, err)
@@ -39,8 +44,25 @@ func newNormalizer(c component) (normalizer, error) {
 			return nil, err
 		}
 		return func(s string, _ bool, limit int) (string, error) { return replace(s, p, c.Content, limit) }, nil
+	case "Strip":
+		return stripBlanks(c.StripLeft, c.StripRight), nil
+	case "Lowercase":
+		return lowercase, nil
+	case "StripAccents":
+		return without(unicode.M), nil
+	case "Nmt":
+		return nmt, nil
+	case "ByteLevel":
+		return func(s string, _ bool, _ int) (string, error) { return byteAlphabetText(s), nil }, nil
+	case "Precompiled":
+		m, err := newCharsmap(c.Charsmap)
+		if err != nil {
+			return nil, err
+		}
+		return precompiled(m), nil
 	}
-	return nil, fmt.Errorf("this type is not supported (supported: Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace)")
+	return nil, fmt.Errorf("this type is not supported (supported: Sequence, NFC, NFD, NFKC, NFKD, Prepend, Replace, Strip, " +
+		"Lowercase, StripAccents, BertNormalizer, Nmt, ByteLevel, Precompiled)")
 }
 
 func prepend(prefix string) normalizer {

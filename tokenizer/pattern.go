@@ -96,7 +96,11 @@ func newExpression(source string) (p pattern, err error) {
 			p, err = nil, fmt.Errorf("pattern %q: %v", source, r)
 		}
 	}()
-	re, err := regexp2.Compile(source, regexp2.None)
+	translated, err := translate(source)
+	if err != nil {
+		return nil, err
+	}
+	re, err := regexp2.Compile(translated, regexp2.Multiline)
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", source, err)
 	}

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,24 +14,24 @@ type preTokenizer interface {
 	cut(s string, first bool, yield func(piece string, first bool)) error
 }
 
-// newPreTokenizers reads the section "pre_tokenizer". bytes is true where the last one is ByteLevel: the model then
-// works on raw bytes, and the detour through ByteLevel's 256 printable characters is left out.
-func newPreTokenizers(section json.RawMessage) (all []preTokenizer, bytes bool, err error) {
+// newPreTokenizers reads the section "pre_tokenizer". raw asks that a ByteLevel at the end be left out where it is the
+// only one: the model then works on raw bytes, without the detour through ByteLevel's 256 printable characters. bytes
+// says whether that was done.
+func newPreTokenizers(section json.RawMessage, raw bool) (all []preTokenizer, bytes bool, err error) {
 	parts, err := components(section, func(c component) []json.RawMessage { return c.PreTokenizers })
 	if err != nil {
 		return nil, false, fmt.Errorf("pre_tokenizer: %w", err)
 	}
-	for i, c := range parts {
+	isBytes := func(c component) bool { return c.Type == "ByteLevel" }
+	bytes = raw && slices.IndexFunc(parts, isBytes) == len(parts)-1 && len(parts) > 0
+	for _, c := range parts {
 		p, err := newPreTokenizer(c)
 		if err != nil {
 			return nil, false, fmt.Errorf("pre_tokenizer %s: %w", c.Type, err)
 		}
 		all = append(all, p...)
-		if c.Type == "ByteLevel" {
-			bytes = true
-			if i != len(parts)-1 {
-				return nil, false, fmt.Errorf("pre_tokenizer ByteLevel: supported only as the last one, and here %s follows", parts[i+1].Type)
-			}
+		if isBytes(c) && !bytes {
+			all = append(all, byteAlphabet{})
 		}
 	}
 	return all, bytes, nil
@@ -69,7 +70,11 @@ func newPreTokenizer(c component) ([]preTokenizer, error) {
 		}
 		return []preTokenizer{m}, nil
 	}
-	return nil, fmt.Errorf("this type is not supported (supported: Sequence, ByteLevel, Split, Digits, Metaspace)")
+	if all, err := classicPreTokenizer(c); all != nil || err != nil {
+		return all, err
+	}
+	return nil, fmt.Errorf("this type is not supported (supported: Sequence, ByteLevel, Split, Digits, Metaspace, Whitespace, " +
+		"WhitespaceSplit, Punctuation, BertPreTokenizer, CharDelimiterSplit, UnicodeScripts)")
 }
 
 // cut isolates every match.
@@ -244,6 +249,34 @@ func (m metaspace) cut(s string, first bool, yield func(string, bool)) error {
 		}
 		yield(s[start:end], first && start == 0)
 		start = end
+	}
+	return nil
+}
+
+// checkFirst refuses Metaspace(first) after normalizers that can take away or double the start of a text. The reference
+// goes by the place in the text that was given, which is not kept here.
+func checkFirst(f file) error {
+	pre, err := components(f.PreTokenizer, func(c component) []json.RawMessage { return c.PreTokenizers })
+	if err != nil {
+		return fmt.Errorf("pre_tokenizer: %w", err)
+	}
+	at := slices.IndexFunc(pre, func(c component) bool { return c.Type == "Metaspace" && c.PrependScheme == "first" })
+	if at < 0 {
+		return nil
+	}
+	normalizers, err := components(f.Normalizer, func(c component) []json.RawMessage { return c.Normalizers })
+	if err != nil {
+		return fmt.Errorf("normalizer: %w", err)
+	}
+	for _, c := range normalizers {
+		switch c.Type {
+		case "Strip", "StripAccents", "BertNormalizer", "Nmt":
+			return fmt.Errorf("pre_tokenizer Metaspace with prepend_scheme first after normalizer %s is not supported", c.Type)
+		case "Prepend":
+			if at > 0 {
+				return fmt.Errorf("pre_tokenizer Metaspace with prepend_scheme first after normalizer Prepend and %s is not supported", pre[0].Type)
+			}
+		}
 	}
 	return nil
 }

@@ -19,6 +19,15 @@ type templateSpecialToken struct {
 	IDs []int `json:"ids"`
 }
 
+// processorToken is a token of BertProcessing and RobertaProcessing: ["[SEP]", 102].
+type processorToken struct{ id int }
+
+// UnmarshalJSON reads the pair.
+func (t *processorToken) UnmarshalJSON(data []byte) error {
+	var text string
+	return json.Unmarshal(data, &[2]any{&text, &t.id})
+}
+
 // newTemplate reads the section "post_processor": the ids that stand before and after the text's own.
 func newTemplate(section json.RawMessage) (before, after []int, err error) {
 	parts, err := components(section, func(c component) []json.RawMessage { return c.Processors })
@@ -34,8 +43,14 @@ func newTemplate(section json.RawMessage) (before, after []int, err error) {
 				return nil, nil, fmt.Errorf("post_processor TemplateProcessing: %w", err)
 			}
 			before, after = append(b, before...), append(after, a...)
+		case "BertProcessing", "RobertaProcessing":
+			if c.Classifier == nil || c.Separator == nil {
+				return nil, nil, fmt.Errorf("post_processor %s: cls or sep is missing", c.Type)
+			}
+			before, after = append([]int{c.Classifier.id}, before...), append(after, c.Separator.id)
 		default:
-			return nil, nil, fmt.Errorf("post_processor %s: this type is not supported (supported: Sequence, TemplateProcessing, ByteLevel)", c.Type)
+			return nil, nil, fmt.Errorf("post_processor %s: this type is not supported (supported: Sequence, TemplateProcessing, "+
+				"ByteLevel, BertProcessing, RobertaProcessing)", c.Type)
 		}
 	}
 	return before, after, nil

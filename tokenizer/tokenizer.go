@@ -60,7 +60,10 @@ func build(f file) (*Tokenizer, error) {
 		return nil, err
 	}
 	var byteLevel bool
-	if t.pre, byteLevel, err = newPreTokenizers(f.PreTokenizer); err != nil {
+	if t.pre, byteLevel, err = newPreTokenizers(f.PreTokenizer, f.Model.isBPE() && !f.Model.affixed()); err != nil {
+		return nil, err
+	}
+	if err := checkFirst(f); err != nil {
 		return nil, err
 	}
 	if t.before, t.after, err = newTemplate(f.PostProcessor); err != nil {
@@ -85,25 +88,37 @@ func newTokenizer() *Tokenizer {
 	return t
 }
 
+// isBPE says whether the model is BPE; the oldest files do not say so.
+func (f *modelFile) isBPE() bool { return f.Type == "BPE" || f.Type == "" && f.Merges.left != nil }
+
 func (t *Tokenizer) setModel(f modelFile, byteLevel bool) error {
 	switch {
-	case f.Type == "BPE" || f.Type == "" && f.Merges.left != nil:
+	case f.isBPE():
 		m, err := newBPE(f, byteLevel)
 		if err != nil {
 			return err
 		}
 		t.model, t.vocab = m, m.vocab
-	case f.Type == "Unigram":
-		if byteLevel {
-			return fmt.Errorf("model Unigram after pre_tokenizer ByteLevel is not supported")
+	case f.Type == "WordPiece":
+		m, err := newWordPiece(f)
+		if err != nil {
+			return err
 		}
+		t.model, t.vocab = m, m.vocab
+	case f.Type == "WordLevel":
+		m, err := newWordLevel(f)
+		if err != nil {
+			return err
+		}
+		t.model, t.vocab = m, m.vocab
+	case f.Type == "Unigram":
 		m, err := newUnigram(f)
 		if err != nil {
 			return err
 		}
 		t.model, t.vocab = m, m.vocab
 	default:
-		return fmt.Errorf("model %q is not supported (supported: BPE, Unigram)", f.Type)
+		return fmt.Errorf("model %q is not supported (supported: BPE, Unigram, WordPiece, WordLevel)", f.Type)
 	}
 	t.size = len(t.vocab.pieces)
 	return nil
