@@ -128,7 +128,7 @@ func (s *snapshot) link(f File) error {
 	if err != nil {
 		return fmt.Errorf("hub: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	name := filepath.FromSlash(f.Name)
 	if err := root.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return fmt.Errorf("hub: %s: %w", f.Name, err)

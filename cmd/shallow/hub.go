@@ -12,6 +12,22 @@ import (
 	"shallow/hub"
 )
 
+// aboutModels and aboutTexts are parts of the help.
+const (
+	aboutModels = `
+MODEL is a directory, or an id of the Hugging Face hub: owner/name, or owner/name@revision for a branch, a tag or a
+commit. What lies here under that name wins. A model is downloaded once, into the cache of Hugging Face's own libraries:
+HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean there.
+`
+	aboutTexts = `
+A --corpus that is no file is a data set of the hub: owner/name, owner/name:split, owner/name:config or
+owner/name:config/split, each with @revision behind the name if need be. One word is a split if it is train, validation,
+test or a synonym, else a config; :/word is a split of any name. Without a split it is train, or the only one. No more of
+its files are downloaded than --samples needs. Where it has none that can be read, the Parquet files that the hub makes of
+data sets (refs/convert/parquet) are taken.
+`
+)
+
 // localModel is the path of a model: the name itself where it is one, else the directory of a hub id, which is downloaded
 // where it is not in the cache.
 func localModel(ctx context.Context, name string, quiet bool) (string, error) {

@@ -22,10 +22,11 @@ type inspectCommand struct {
 func (inspectCommand) Help() string {
 	return `Reads config.json and the headers of the weights, not the weights. A model of a family that shallow does
 not run is listed from its tensor names.
-
-Example:
+` + aboutModels + `
+Examples:
 
   shallow inspect models/llama-2-7b
+  shallow inspect Qwen/Qwen3-0.6B
 `
 }
 

@@ -29,11 +29,12 @@ func (measureCommand) Help() string {
 	return `One pass gives the angular distance between the states that enter and leave every block of layers, at the last
 token of each sequence. One layer is in memory at a time. A run that was stopped goes on where it was when the same
 command is given again.
-
+` + aboutModels + aboutTexts + `
 Examples:
 
   shallow measure models/llama-2-7b --corpus texts.jsonl -o run
   shallow measure models/llama-2-7b --corpus book.txt --split blank --samples 32 --memory 2GB -o run
+  shallow measure Qwen/Qwen3-0.6B --corpus allenai/c4:en/validation -o run
 `
 }
 
