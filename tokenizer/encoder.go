@@ -13,6 +13,7 @@ type encoder struct {
 	symbols []uint32
 	links   []link
 	heap    []uint64
+	starts  []int32
 	nodes   []node // Unigram's best paths
 }
 

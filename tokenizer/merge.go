@@ -59,10 +59,21 @@ func (m *bpe) mergeShort(e *encoder) {
 // link is a symbol's neighbours in the list of those that are left; -1 is none.
 type link struct{ before, after int32 }
 
-// mergeLong takes the pairs from a heap ordered by rank, then place: O(n log n) for a word of n symbols. An entry may be
-// out of date when its turn comes; it is then found not to have its rank any more and dropped.
+// longWord is the number of symbols from which on a word is merged in blocks, which fit the caches.
+const longWord = 512
+
+// mergeLong merges a word of many symbols.
 func (m *bpe) mergeLong(e *encoder) {
-	symbols := e.symbols
+	if len(e.symbols) >= 2*longWord && m.mergeBlocks(e, longWord) {
+		return
+	}
+	e.symbols = m.mergeHeap(e, e.symbols)
+}
+
+// mergeHeap takes the pairs from a heap ordered by rank, then place: O(n log n) for n symbols. An entry may be out of
+// date when its turn comes; it is then found not to have its rank any more and dropped. It merges in place; e.starts is
+// where the symbol before merging stood that each of the result begins with.
+func (m *bpe) mergeHeap(e *encoder, symbols []uint32) []uint32 {
 	n := len(symbols)
 	links := e.links[:0]
 	heap := e.heap[:0]
@@ -104,11 +115,12 @@ func (m *bpe) mergeLong(e *encoder) {
 			}
 		}
 	}
-	kept := symbols[:0]
+	kept, starts := symbols[:0], e.starts[:0]
 	for i := int32(0); i >= 0; i = links[i].after {
-		kept = append(kept, symbols[i])
+		kept, starts = append(kept, symbols[i]), append(starts, i)
 	}
-	e.symbols, e.links, e.heap = kept, links, heap
+	e.links, e.heap, e.starts = links, heap, starts
+	return kept
 }
 
 // push and siftDown keep the smallest entry first; four children to an entry cost fewer cache lines than two.

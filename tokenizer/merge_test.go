@@ -31,7 +31,7 @@ func TestMergesEqualPlain(t *testing.T) {
 	for _, name := range []string{"llama2", "mistral-v3", "gpt2", "tiny-metaspace-first", "tiny-gemma-form"} {
 		m := open(t, name).model.(*bpe)
 		for range 300 {
-			text := strings.ReplaceAll(randomText(r, 120), " ", "▁")
+			text := strings.ReplaceAll(randomText(r, 120)+strings.Repeat(string(rune('a'+r.IntN(3))), r.IntN(30)), " ", "▁")
 			if text == "" {
 				continue
 			}
@@ -39,7 +39,14 @@ func TestMergesEqualPlain(t *testing.T) {
 			m.split(e, text)
 			symbols := slices.Clone(e.symbols)
 			want := m.mergePlain(slices.Clone(symbols))
-			for kind, merge := range map[string]func(*encoder){"long": m.mergeLong, "chosen": m.merge} {
+			blocks := func(n int) func(e *encoder) {
+				return func(e *encoder) {
+					if !m.mergeBlocks(e, n) {
+						m.mergeLong(e)
+					}
+				}
+			}
+			for kind, merge := range map[string]func(*encoder){"long": m.mergeLong, "chosen": m.merge, "blocks of 3": blocks(3), "of 7": blocks(7), "of 40": blocks(40)} {
 				e.symbols = slices.Clone(symbols)
 				if merge(e); !slices.Equal(e.symbols, want) {
 					t.Fatalf("%s, %s: %q: %v, want %v", name, kind, text, e.symbols, want)
