@@ -49,8 +49,13 @@ func openTokenizer(name string) (*tokenizer.Tokenizer, error) {
 
 // runGGUF prunes a GGUF file and says what was done.
 func (c *pruneCommand) runGGUF(ctx context.Context) error {
-	if c.ShardSize > 0 {
+	switch {
+	case c.ShardSize > 0:
 		return usagef("--shard-size is for safetensors; a GGUF file stays one file")
+	case c.Adapter != "":
+		return usagef("--adapter is for PEFT adapters of safetensors checkpoints, not for GGUF files")
+	case c.Output == "":
+		return usagef("--output is missing: the GGUF file that is written")
 	}
 	source, err := gguf.Open(c.Model)
 	if err != nil {

@@ -38,6 +38,9 @@ checkpoints are run: the logits of the new one must equal those of the old one w
 
 Quantised weights (GPTQ, AWQ, FP8, bitsandbytes, compressed-tensors) are moved as bytes, but not run: --unproved.
 
+A GGUF file becomes a GGUF file, whatever its types: tensors are moved and hashed, and what llama.cpp reads for each layer is
+rewritten. Llama, Qwen2 and Qwen3 in F32, F16, BF16 and Q8_0 are run too.
+
 Layers are counted from zero and ranges are half-open: 21:29 is layers 21 to 28.
 
 Examples:
@@ -45,6 +48,7 @@ Examples:
   shallow prune models/llama-2-7b --plan run/plan.json -o models/llama-2-7b-24
   shallow prune models/llama-2-7b --layers 21:29 -o models/llama-2-7b-24
   shallow prune models/unheard-of --layers 10:12 --unproved -o out
+  shallow prune model-Q4_K_M.gguf --plan run/plan.json -o shallower-Q4_K_M.gguf
   shallow prune models/llama-2-7b --layers 21:29 --adapter my-lora -o models/llama-2-7b-24
 `
 }

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the program as a person does. The scripts have more commands:
 //
 //	model DIR              writes a random Llama of 16 layers
+//	gguf NAME FILE         copies a file of package gguf's testdata
 //	corpus FILE            writes short texts as .jsonl
 //	ids FILE N T           writes N sequences of T token ids as .jsonl
 //	code N COMMAND ARG…    runs a command that exits with code N
@@ -41,6 +42,11 @@ func TestScripts(t *testing.T) {
 			},
 			"corpus": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(demo.WriteCorpus(ts.MkAbs(args[0]), 1))
+			},
+			"gguf": func(ts *testscript.TestScript, neg bool, args []string) {
+				data, err := os.ReadFile("../../gguf/testdata/" + args[0] + ".gguf")
+				ts.Check(err)
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))
 			},
 			"ids":  writeIDs,
 			"code": exitCode,
