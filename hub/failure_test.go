@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -473,5 +476,27 @@ func TestParts(t *testing.T) {
 	}
 	if got, want := strings.Join(ranges, " "), "bytes=0-299999 bytes=300000-599999 bytes=400000-699999 bytes=700000-"; got != want {
 		t.Errorf("asked for %s, want %s", got, want)
+	}
+}
+
+// TestTLS has a server whose certificate nobody knows, and one that leads from https to http.
+func TestTLS(t *testing.T) {
+	var asked atomic.Int64
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Location", "http://"+r.Host+r.URL.Path)
+		w.WriteHeader(http.StatusFound)
+	}))
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	h := &Hub{Endpoint: server.URL, Cache: t.TempDir(), Attempts: 5, Backoff: time.Minute, Timeout: 10 * time.Second, Token: "hf_secret"}
+	if err := modelError(t, h, "acme/tiny"); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "certificate") || asked.Load() != 0 {
+		t.Errorf("%v after %d requests", err, asked.Load())
+	}
+	trusting := *plainClient
+	trusting.Transport = server.Client().Transport
+	h.client = &trusting
+	if err := modelError(t, h, "acme/tiny"); !strings.Contains(err.Error(), "which is no address to read from") || asked.Load() != 1 {
+		t.Errorf("%v after %d requests", err, asked.Load())
 	}
 }

@@ -15,6 +15,7 @@ const (
 	singleFile = "model.safetensors"
 	indexFile  = "model.safetensors.index.json"
 	maxIndex   = 100 << 20
+	maxBeside  = 512 << 20 // of a file that is no weight; the largest tokenizers have some 40 MB
 )
 
 // Model is the local directory of a model: config, tokenizer, code, licence, and weights as safetensors. What is missing
@@ -117,10 +118,12 @@ func besideWeights(files []File) []File {
 	for _, f := range files {
 		name := strings.ToLower(f.Name)
 		switch ending := path.Ext(name); {
+		case f.Size > maxBeside:
+			continue
 		case ending == ".py" || ending == ".jinja":
 		case strings.Contains(f.Name, "/"):
 			continue
-		case slices.Contains([]string{".json", ".txt", ".md", ".model", ".tiktoken", ".vocab", ".jsonl"}, ending):
+		case slices.Contains([]string{".json", ".txt", ".md", ".model", ".tiktoken", ".vocab"}, ending):
 			if strings.HasSuffix(name, ".index.json") && f.Name != indexFile {
 				continue // of weights that are left out
 			}
