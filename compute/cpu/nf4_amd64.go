@@ -12,25 +12,19 @@ var nf4Order = func() (order [32]uint16) {
 
 // packColumnsNF4 needs scales that begin with the rows, and even numbers of them: other shapes are decoded one by one.
 func packColumnsNF4(k *productKernels, dst []uint32, w *weight, row, col, elements, ahead int) int {
-	const turn = 2 * compute.NF4Block
-	turns := elements / turn
+	turns := elements / nf4Turn
 	if turns == 0 || k.round || (w.offset+col)%compute.NF4Block != 0 || w.stride%compute.NF4Block != 0 {
 		return 0
 	}
-	var scales [2 * blockUnits / turn][2][16]float32
-	for i := range 16 {
-		first := (w.offset + (row+i)*w.stride + col) / compute.NF4Block
-		for j, s := range w.memory.absmax[first : first+2*turns] {
-			scales[j/2][j%2][i] = s
-		}
-	}
+	var scales nf4Scales
+	w.scales(&scales, row, col, turns*nf4Turn)
 	// Calls by name, for scales to stay on the stack.
 	if k.pairs {
 		columnsNF4Pairs(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), w.stride/2, turns, ahead/2, &scales[0], &nf4Codes, &nf4Order)
 	} else {
 		columnsNF4(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), w.stride/2, turns, ahead/2, &scales[0], &nf4Codes, &nf4Order)
 	}
-	return turns * turn / k.column(1)
+	return turns * nf4Turn / k.column(1)
 }
 
 // packColumns8NF4 is packColumnsNF4 in AVX2.

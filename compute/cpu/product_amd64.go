@@ -100,36 +100,37 @@ func packTile256(k *productKernels, dst []uint32, x []float32, stride, cols int)
 	return 8 * turns
 }
 
-// The direct products by number of rows.
+// The direct products in AVX-512.
 var (
-	directFloat32 = [5]direct{1: direct1, 2: direct2, 4: direct4}
-	directPairs   = [5]direct{1: directPairs1, 2: directPairs2, 4: directPairs4}
-	directWiden   = [5]direct{1: directWiden1, 2: directWiden2, 4: directWiden4}
-	directHalf    = [5]direct{1: directHalf1, 2: directHalf2, 4: directHalf4}
-	directQ8      = [5]direct{1: directQ8x1, 2: directQ8x2, 4: directQ8x4}
-	directQ8Pairs = [5]direct{1: directQ8Pairs1, 2: directQ8Pairs2, 4: directQ8Pairs4}
+	directFloat32 = directKernels{by: [5]direct{1: direct1, 2: direct2, 4: direct4}, turn: 16}
+	directPairs   = directKernels{by: [5]direct{1: directPairs1, 2: directPairs2, 4: directPairs4}, turn: 32}
+	directWiden   = directKernels{by: [5]direct{1: directWiden1, 2: directWiden2, 4: directWiden4}, turn: 32}
+	directHalf    = directKernels{by: [5]direct{1: directHalf1, 2: directHalf2, 4: directHalf4}, turn: 32}
+	directQ8      = directKernels{by: [5]direct{1: directQ8x1, 2: directQ8x2, 4: directQ8x4}, turn: 32, decodes: true}
+	directQ8Pairs = directKernels{by: [5]direct{1: directQ8Pairs1, 2: directQ8Pairs2, 4: directQ8Pairs4}, turn: 32, decodes: true}
 )
 
 // direct512 is productKernels.direct in AVX-512.
-func direct512(k *productKernels, w *weight) (kernels *[5]direct, turn int) {
-	switch {
-	case w.kind == compute.Float32 && !k.pairs && !k.round:
-		kernels, turn = &directFloat32, 16
+func direct512(k *productKernels, w *weight) *directKernels {
+	var found *directKernels
+	switch exact := !k.pairs && !k.round; {
+	case w.kind == compute.Float32 && exact:
+		found = &directFloat32
 	case w.kind == compute.BFloat16 && k.pairs:
-		kernels, turn = &directPairs, 32
+		found = &directPairs
 	case w.kind == compute.BFloat16:
-		kernels, turn = &directWiden, 32
-	case w.kind == compute.Float16 && !k.pairs && !k.round:
-		kernels, turn = &directHalf, 32
+		found = &directWiden
+	case w.kind == compute.Float16 && exact:
+		found = &directHalf
 	case w.kind == compute.Q8_0 && k.pairs:
-		kernels, turn = &directQ8Pairs, 32
-	case w.kind == compute.Q8_0 && !k.round:
-		kernels, turn = &directQ8, 32
+		found = &directQ8Pairs
+	case w.kind == compute.Q8_0 && exact:
+		found = &directQ8
 	}
-	if turn == 0 || w.cols%turn != 0 {
-		return nil, 0
+	if found != nil && w.cols%found.turn != 0 {
+		return nil
 	}
-	return kernels, turn
+	return found
 }
 
 // packTile512 is productKernels.packTile in AVX-512.

@@ -15,6 +15,14 @@ type tile = func(k int, a, b *uint32, c *float32, stride int, start *float32, st
 // what lies ahead bytes further is needed next.
 type direct = func(n int, a *uint32, aStride int, src *byte, srcStride, ahead int, c *float32, stride int, start *float32, startStride int)
 
+// directKernels are those for one kind of weight by number of rows (1, 2 and 4). turn is the elements of a turn. decodes says
+// that to pack a weight costs less than to decode it more than once.
+type directKernels struct {
+	by      [5]direct
+	turn    int
+	decodes bool
+}
+
 // productKernels multiply in one kind at one level.
 type productKernels struct {
 	rows, cols int    // of a tile
@@ -27,8 +35,8 @@ type productKernels struct {
 	packColumns func(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int
 	// packTile does the same with a whole tile of rows of x. dst is [units][rows].
 	packTile func(k *productKernels, dst []uint32, x []float32, stride, cols int) int
-	// direct finds the kernels for w by number of rows (1, 2 and 4), and the elements of one turn; nil where there are none.
-	direct func(k *productKernels, w *weight) (kernels *[5]direct, turn int)
+	// direct finds the kernels for w; nil where there are none.
+	direct func(k *productKernels, w *weight) *directKernels
 }
 
 // kernelsOf are the kernels of a level that multiply in a kind.

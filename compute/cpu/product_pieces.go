@@ -63,9 +63,10 @@ func (p *product) panelRange(i int) (lo, hi int) {
 func (p *product) multiplyPiece(worker, i int) {
 	t := p.pieces[i]
 	w := &p.weights[t.weight]
-	if t.hi-t.lo <= directRows && w.packed == nil && p.kernels.direct != nil {
-		if kernels, turn := p.kernels.direct(p.kernels, w); kernels != nil {
-			p.multiplyDirectly(worker, t, kernels, turn)
+	if rows := t.hi - t.lo; rows <= directRows && w.packed == nil && p.kernels.direct != nil {
+		k := p.kernels.direct(p.kernels, w)
+		if k != nil && (!k.decodes || directSize[rows] == rows) {
+			p.multiplyDirectly(worker, t, k)
 			return
 		}
 	}
@@ -104,7 +105,7 @@ func (p *product) multiplyPanels(worker int, t piece) {
 }
 
 // multiplyDirectly computes a piece's outputs 16 at a time without packing the weight.
-func (p *product) multiplyDirectly(worker int, t piece, by *[5]direct, turn int) {
+func (p *product) multiplyDirectly(worker int, t piece, direct *directKernels) {
 	kernels, w, o := p.kernels, &p.weights[t.weight], &p.outs[t.out]
 	end := min(t.end*kernels.cols, w.rows)
 	col := t.panel * kernels.cols
@@ -122,7 +123,7 @@ func (p *product) multiplyDirectly(worker int, t piece, by *[5]direct, turn int)
 				r := directSize[min(t.hi-row, tall-in)]
 				c, start, startStride := o.at(p.lo+row, col, u == 0)
 				a := &p.packed[(row-in)*p.units+u*tall+in]
-				by[r](elements/turn, a, 4*tall, (*byte)(w.at(col, first)), w.bytes(w.stride), w.bytes(ahead), c, o.stride, start, startStride)
+				direct.by[r](elements/direct.turn, a, 4*tall, (*byte)(w.at(col, first)), w.bytes(w.stride), w.bytes(ahead), c, o.stride, start, startStride)
 				row += r
 			}
 		}

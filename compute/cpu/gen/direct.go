@@ -21,9 +21,11 @@ func direct() {
 	}
 }
 
+const directSignature = "func(n int, a *uint32, aStride int, src *byte, srcStride, ahead int, c *float32, stride int, start *float32, startStride int)"
+
 // directRows adds one block of k to rows × 16 outputs, in n turns of 16 vectors of the weight for each of some forms.
 func directRows(name string, rows int, pairs bool, forms ...form) {
-	TEXT(name, NOSPLIT, "func(n int, a *uint32, aStride int, src *byte, srcStride, ahead int, c *float32, stride int, start *float32, startStride int)")
+	TEXT(name, NOSPLIT, directSignature)
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s adds one block of k to %d × 16 outputs, of a weight that is not packed: see direct.", name, rows))
 	n, a, aStride := Load(Param("n"), GP64()), Load(Param("a"), GP64()), Load(Param("aStride"), GP64())
@@ -59,19 +61,24 @@ func directRows(name string, rows int, pairs bool, forms ...form) {
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 
+	storeDirect(rows, sum)
+}
+
+// storeDirect adds what the outputs start from to the sums and stores them.
+func storeDirect(rows, sum int) {
 	c, stride := Load(Param("c"), GP64()), Load(Param("stride"), GP64())
 	start, startStride := Load(Param("start"), GP64()), Load(Param("startStride"), GP64())
 	SHLQ(U8(2), stride)
 	SHLQ(U8(2), startStride)
 	TESTQ(start, start)
 	JZ(LabelRef("store"))
-	for i := range rows {
-		VADDPS(Mem{Base: start}, zmm[sum+i], zmm[sum+i])
+	for r := range rows {
+		VADDPS(Mem{Base: start}, zmm[sum+r], zmm[sum+r])
 		ADDQ(startStride, start)
 	}
 	Label("store")
-	for i := range rows {
-		VMOVUPS(zmm[sum+i], Mem{Base: c})
+	for r := range rows {
+		VMOVUPS(zmm[sum+r], Mem{Base: c})
 		ADDQ(stride, c)
 	}
 	VZEROUPPER()
