@@ -75,7 +75,7 @@ func (n layerNames) renumber(text string) (changed string, keep bool, err error)
 				return "", false, err
 			}
 			named = named || !all
-			dropped = dropped || replaced == ""
+			dropped = dropped || !all && replaced == ""
 		}
 		out.WriteString(replaced)
 		rest = rest[after+len(t.text):]
@@ -118,24 +118,31 @@ func (n layerNames) own(before string) (bool, error) {
 		before = before[i+1:]
 	}
 	parts := unwrapped(before + "." + n.list)
-	if slices.Equal(parts, n.decoder) && (len(n.others) == 0 || strings.Trim(before, ".") != "") {
+	bare := strings.Trim(before, ".") == ""
+	if slices.Equal(parts, n.decoder) && (!bare || len(n.others) == 0) {
 		return true, nil
 	}
-	other := slices.ContainsFunc(n.others, func(o []string) bool { return endsAlike(o, parts) })
-	switch own := endsAlike(n.decoder, parts); {
-	case own && other:
-		return false, fmt.Errorf("names layers of %q without saying which model's", n.list)
-	case !own && !other && len(n.others) == 0:
-		return false, fmt.Errorf("names layers of %q, a list that the checkpoint does not have", strings.TrimPrefix(before+n.list, "."))
-	default:
-		return own, nil
+	own, other := likeness(n.decoder, parts), -1
+	for _, o := range n.others {
+		other = max(other, likeness(o, parts))
 	}
+	switch {
+	case own < 0 && other < 0:
+		return false, fmt.Errorf("names layers of %q, a list that the checkpoint does not have", strings.TrimPrefix(before+n.list, "."))
+	case own == other:
+		return false, fmt.Errorf("names layers of %q without saying which model's", n.list)
+	}
+	return own > other, nil
 }
 
-// endsAlike reports whether one of two paths ends in the other.
-func endsAlike(a, b []string) bool {
-	shorter := min(len(a), len(b))
-	return slices.Equal(a[len(a)-shorter:], b[len(b)-shorter:])
+// likeness is how many parts two paths have in common at their ends, if the shorter is the end of the longer: -1 if not, or if the list's
+// own path says nothing of what the text says.
+func likeness(list, text []string) int {
+	common := min(len(list), len(text))
+	if !slices.Equal(list[len(list)-common:], text[len(text)-common:]) || len(list) == 0 && len(text) > 0 {
+		return -1
+	}
+	return common
 }
 
 // isExpression reports whether a text is a regular expression, in which a dot stands for any sign.
@@ -167,7 +174,7 @@ scan:
 		case c == '.' || c == '\\' || c == '$' || c == ')' || c == '|' || c == '[' || c == '/' || c == '"':
 			end = i
 			break scan
-		case c == '*' && i > 0 && rest[i-1] >= '0' && rest[i-1] <= '9':
+		case c == '*' && !regex && i > 0 && rest[i-1] >= '0' && rest[i-1] <= '9':
 			end = i
 			break scan
 		}
@@ -222,13 +229,16 @@ func (n layerNames) followed(number string) bool {
 	return false
 }
 
+// numeric is what may stand in a layer's place so that it is sure which layers are meant: digits, classes of digits, groups and repetitions.
+var numeric = regexp.MustCompile(`^(?:[0-9|()?+*]|\\d|\(\?:|\[\^?(?:[0-9-]|\\d)+\]|\{[0-9,]+\})*$`)
+
 // meant are the layers that a token stands for, in ascending order.
 func (n layerNames) meant(t token) (layers []int, err error) {
 	if !strings.ContainsAny(t.text, `0123456789\[(`) {
 		return nil, nil // a name, or an asterisk
 	}
 	expression, err := regexp.Compile("^(?:" + t.text + ")$")
-	if err != nil {
+	if err != nil || !numeric.MatchString(t.text) {
 		return nil, fmt.Errorf("has %.40q in a layer's place, which is not understood", t.text)
 	}
 	for l := range n.total {
