@@ -49,6 +49,42 @@ func FuzzTokenizerJSON(f *testing.F) {
 	})
 }
 
+// FuzzTokenizerFile reads anything as a tokenizer.model or a *.tiktoken, and uses what could be read.
+func FuzzTokenizerFile(f *testing.F) {
+	for _, name := range []string{"bpe", "bpe-unknown", "unigram", "unigram-bytes"} {
+		data, err := os.ReadFile(filepath.Join("testdata", "sentencepiece", name+".model"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, "Hello  world <sep> 漢")
+	}
+	f.Add([]byte(ranks("ab", "abc")), "abc <|extra_0|>")
+	f.Fuzz(func(t *testing.T, data []byte, text string) {
+		for _, name := range []string{"tokenizer.model", "qwen.tiktoken"} {
+			var tok *Tokenizer
+			var err error
+			if name == "tokenizer.model" {
+				tok, err = openSentencePiece(data, directoryConfig{})
+			} else {
+				tok, err = openTiktoken(data, name, directoryConfig{})
+			}
+			if err != nil {
+				continue
+			}
+			ids := tok.Encode(text, true)
+			s := tok.Stream()
+			for _, id := range ids {
+				if id < 0 || id >= tok.Size() {
+					t.Fatalf("%s: id %d of %d", name, id, tok.Size())
+				}
+				s.Add(id)
+			}
+			s.Flush()
+			tok.Decode(append(ids, -1, tok.Size(), 1<<40), true)
+		}
+	})
+}
+
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ change, to, want string }{
 		{`"type":"NFC"`, `"type":"NFX"`, "normalizer NFX"},

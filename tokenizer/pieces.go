@@ -146,7 +146,9 @@ func (s *sentencePieces) newBPE() (*bpe, error) {
 	if err := m.setMerges(merges); err != nil {
 		return nil, err
 	}
-	m.takeApart(s)
+	if err := m.takeApart(s); err != nil {
+		return nil, err
+	}
 	m.seams = newSeams(m, merges)
 	return m, nil
 }
@@ -232,12 +234,19 @@ func (m *bpe) unknownChar(char string) (ids []uint32) {
 	return ids
 }
 
+// maxUnused bounds the characters of an unused piece, because taking it apart takes the square of their number.
+const maxUnused = 128
+
 // takeApart finds for each unused piece the two that it is merged from, and what these stand for in turn.
-func (m *bpe) takeApart(s *sentencePieces) {
+func (m *bpe) takeApart(s *sentencePieces) error {
 	unused := map[uint32][]uint32{}
 	for id, piece := range s.pieces {
-		if piece.kind != unusedPiece || utf8.RuneCountInString(piece.text) < 2 {
+		n := utf8.RuneCountInString(piece.text)
+		if piece.kind != unusedPiece || n < 2 {
 			continue
+		}
+		if n > maxUnused {
+			return fmt.Errorf("piece %d: an unused piece of %d characters; at most %d", id, n, maxUnused)
 		}
 		if parts := m.mergeWithout(piece.text, uint32(id)); len(parts) == 2 {
 			unused[uint32(id)] = parts
@@ -260,6 +269,7 @@ func (m *bpe) takeApart(s *sentencePieces) {
 	for id := range unused {
 		m.stands(id, spell(id))
 	}
+	return nil
 }
 
 // mergeWithout merges a text as if one piece were not there.

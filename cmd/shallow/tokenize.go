@@ -51,6 +51,9 @@ func (c *tokenizeCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, note := range t.Notes() {
+		fmt.Fprintln(os.Stderr, "note:", note)
+	}
 	in := os.Stdin
 	if c.File == "" {
 		// Reading from a person cannot be broken off; and there is nothing to put in order.
