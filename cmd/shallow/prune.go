@@ -20,7 +20,7 @@ type pruneCommand struct {
 	Output    string   `short:"o" help:"Directory of the shallower checkpoint." placeholder:"DIR"`
 	Plan      string   `help:"plan.json, which says what goes." placeholder:"FILE"`
 	Layers    string   `help:"Or the layers that go: 21:29 for layers 21 to 28, 21:29,3:5 for two ranges." placeholder:"RANGES"`
-	Adapter   string   `help:"PEFT adapter of the model, to be renumbered along with it; it goes to the folder adapter of the output." placeholder:"DIR"`
+	Adapter   string   `help:"PEFT adapter of the model, a directory or hub id, to be renumbered along with it; it goes to the folder adapter of the output." placeholder:"DIR"`
 	AdapterTo string   `name:"adapter-output" help:"Another directory for the adapter. Without --output the adapter alone is written." placeholder:"DIR"`
 	ShardSize byteSize `help:"Bytes of weights in one file, as 2GB; 5GB if not given." placeholder:"SIZE"`
 	Unproved  bool     `help:"Go on where the result cannot be proved: an unknown family, quantised weights."`
@@ -79,6 +79,11 @@ func (c *pruneCommand) Run(ctx context.Context) error {
 	c.Model = dir
 	if gguf.Is(c.Model) {
 		return c.runGGUF(ctx)
+	}
+	if c.Adapter != "" {
+		if c.Adapter, err = localModel(ctx, c.Adapter, c.Quiet); err != nil {
+			return err
+		}
 	}
 	source, err := checkpoint.Open(c.Model)
 	if err != nil {
