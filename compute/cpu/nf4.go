@@ -19,19 +19,3 @@ func widenNF4(dst []float32, m *memory, at int) {
 		dst[j] = nf4Codes[code] * m.absmax[e/compute.NF4Block]
 	}
 }
-
-// nf4Turn is the NF4 elements of a row that the kernels of AVX-512 decode at a time.
-const nf4Turn = 2 * compute.NF4Block
-
-// nf4Scales are the scales of 16 rows in a block of k, two blocks of elements a turn.
-type nf4Scales [2 * blockUnits / nf4Turn][2][16]float32
-
-// scales collects the scales of rows row to row+15, from column col on. Both are at the beginning of a block.
-func (w *weight) scales(to *nf4Scales, row, col, elements int) {
-	for i := range 16 {
-		first := (w.offset + (row+i)*w.stride + col) / compute.NF4Block
-		for j, s := range w.memory.absmax[first : first+elements/compute.NF4Block] {
-			to[j/2][j%2][i] = s
-		}
-	}
-}

@@ -1,6 +1,10 @@
 package cpu
 
-import "shallow/compute"
+import (
+	"unsafe"
+
+	"shallow/compute"
+)
 
 // nf4Order takes the words of two halves of a vector to its even and odd words.
 var nf4Order = func() (order [32]uint16) {
@@ -10,21 +14,43 @@ var nf4Order = func() (order [32]uint16) {
 	return order
 }()
 
+// nf4Scales are the scales of 16 rows in a block of k, side by side, block of elements after block.
+type nf4Scales [2 * blockUnits / compute.NF4Block][16]float32
+
+// scales collects the scales of rows row to row+15, from column col on. Both are at the beginning of a block.
+func (w *weight) scales(to *nf4Scales, row, col, elements int) {
+	blocks, done := elements/compute.NF4Block, 0
+	first := (w.offset + row*w.stride + col) / compute.NF4Block
+	stride := w.stride / compute.NF4Block
+	at := func(row, block int) *byte { return (*byte)(unsafe.Pointer(&w.memory.absmax[first+row*stride+block])) }
+	for ; done+8 <= blocks; done += 8 {
+		for i := 0; i < 16; i += 8 {
+			columns8Copy((*uint32)(unsafe.Pointer(&to[done][i])), 64, at(i, done), 4*stride, 1, 32, 0)
+		}
+	}
+	for ; done < blocks; done++ {
+		for i := range 16 {
+			to[done][i] = w.memory.absmax[first+i*stride+done]
+		}
+	}
+}
+
 // packColumnsNF4 needs scales that begin with the rows, and even numbers of them: other shapes are decoded one by one.
 func packColumnsNF4(k *productKernels, dst []uint32, w *weight, row, col, elements, ahead int) int {
-	turns := elements / nf4Turn
+	const turn = 2 * compute.NF4Block
+	turns := elements / turn
 	if turns == 0 || k.round || (w.offset+col)%compute.NF4Block != 0 || w.stride%compute.NF4Block != 0 {
 		return 0
 	}
 	var scales nf4Scales
-	w.scales(&scales, row, col, turns*nf4Turn)
+	w.scales(&scales, row, col, turns*turn)
 	// Calls by name, for scales to stay on the stack.
 	if k.pairs {
 		columnsNF4Pairs(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), w.stride/2, turns, ahead/2, &scales[0], &nf4Codes, &nf4Order)
 	} else {
 		columnsNF4(&dst[0], 4*k.cols, (*byte)(w.at(row, col)), w.stride/2, turns, ahead/2, &scales[0], &nf4Codes, &nf4Order)
 	}
-	return turns * nf4Turn / k.column(1)
+	return turns * turn / k.column(1)
 }
 
 // packColumns8NF4 is packColumnsNF4 in AVX2.
@@ -34,15 +60,10 @@ func packColumns8NF4(k *productKernels, dst []uint32, w *weight, row, col, eleme
 	if turns == 0 || (w.offset+col)%turn != 0 || w.stride%turn != 0 {
 		return 0
 	}
+	var scales nf4Scales
+	w.scales(&scales, row, col, turns*turn)
 	for i := 0; i < 16; i += 8 {
-		var scales [blockUnits / turn][8]float32
-		for j := range 8 {
-			first := (w.offset + (row+i+j)*w.stride + col) / turn
-			for b, s := range w.memory.absmax[first : first+turns] {
-				scales[b][j] = s
-			}
-		}
-		columns8NF4(&dst[i], 4*k.cols, (*byte)(w.at(row+i, col)), w.stride/2, turns, ahead/2, &scales[0], &nf4Codes)
+		columns8NF4(&dst[i], 4*k.cols, (*byte)(w.at(row+i, col)), w.stride/2, turns, ahead/2, &scales[0][i], &nf4Codes)
 	}
 	return turns * turn
 }

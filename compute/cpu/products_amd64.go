@@ -130,13 +130,13 @@ func columnsQ8Pairs(dst *uint32, dstStride int, src *byte, srcStride int, n int,
 // elements a turn, of all rows; interleave takes two halves of a vector to its even and odd words.
 //
 //go:noescape
-func columnsNF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[2][16]float32, codes *[16]float32, interleave *[32]uint16)
+func columnsNF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[16]float32, codes *[16]float32, interleave *[32]uint16)
 
 // columnsNF4Pairs decodes 16 rows of NF4 codes into columns of a panel, 128 elements a turn. scales holds two blocks of 64
 // elements a turn, of all rows; interleave takes two halves of a vector to its even and odd words.
 //
 //go:noescape
-func columnsNF4Pairs(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[2][16]float32, codes *[16]float32, interleave *[32]uint16)
+func columnsNF4Pairs(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[16]float32, codes *[16]float32, interleave *[32]uint16)
 
 // rows8 lays 8 rows of x side by side, 32 units a turn. stride is in bytes.
 //
@@ -292,10 +292,11 @@ func columns8Widen(dst *uint32, dstStride int, src *byte, srcStride int, n int, 
 //go:noescape
 func columns8Q8(dst *uint32, dstStride int, src *byte, srcStride int, n int, size int, ahead int)
 
-// columns8NF4 decodes 8 rows of NF4 codes into columns of a panel, 64 elements and one scale of each row a turn.
+// columns8NF4 decodes 8 rows of NF4 codes into columns of a panel, 64 elements a turn and one scale of each row, 64 bytes
+// after those of the turn before.
 //
 //go:noescape
-func columns8NF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[8]float32, codes *[16]float32)
+func columns8NF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *float32, codes *[16]float32)
 
 // rows6 lays 6 rows of x side by side, 8 units a turn, and writes over the 2 dwords that follow the last. stride is
 // in bytes.

@@ -3883,7 +3883,7 @@ loop:
 	VZEROUPPER
 	RET
 
-// func columnsNF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[2][16]float32, codes *[16]float32, interleave *[32]uint16)
+// func columnsNF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[16]float32, codes *[16]float32, interleave *[32]uint16)
 // Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·columnsNF4(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
@@ -4637,7 +4637,7 @@ loop:
 	VZEROUPPER
 	RET
 
-// func columnsNF4Pairs(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[2][16]float32, codes *[16]float32, interleave *[32]uint16)
+// func columnsNF4Pairs(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[16]float32, codes *[16]float32, interleave *[32]uint16)
 // Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·columnsNF4Pairs(SB), NOSPLIT, $0-72
 	MOVQ dst+0(FP), AX
@@ -14564,7 +14564,7 @@ loop:
 	VZEROUPPER
 	RET
 
-// func columns8NF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *[8]float32, codes *[16]float32)
+// func columns8NF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *float32, codes *[16]float32)
 // Requires: AVX, AVX2, MMX+
 TEXT ·columns8NF4(SB), NOSPLIT, $0-64
 	MOVQ dst+0(FP), AX
@@ -15133,7 +15133,7 @@ loop:
 	VMOVUPS     Y12, (AX)
 	ADDQ        CX, AX
 	ADDQ        $+32, DX
-	ADDQ        $+32, R8
+	ADDQ        $+64, R8
 	DECQ        SI
 	JNZ         loop
 	VZEROUPPER

@@ -146,9 +146,10 @@ func columns8(name, does string, parts int, widen bool, load func(src Mem, i, pa
 // columns8NF4 is columnsNF4 for 8 rows, 64 elements of k a turn. A vector holds half of the codes' values: bit 3 of a code
 // chooses between two tables.
 func columns8NF4() {
-	TEXT("columns8NF4", NOSPLIT, "func(dst *uint32, dstStride int, src *byte, srcStride, n, ahead int, scales *[8]float32, codes *[16]float32)")
+	TEXT("columns8NF4", NOSPLIT, "func(dst *uint32, dstStride int, src *byte, srcStride, n, ahead int, scales *float32, codes *[16]float32)")
 	Pragma("noescape")
-	Doc("columns8NF4 decodes 8 rows of NF4 codes into columns of a panel, 64 elements and one scale of each row a turn.")
+	Doc("columns8NF4 decodes 8 rows of NF4 codes into columns of a panel, 64 elements a turn and one scale of each row, 64 bytes",
+		"after those of the turn before.")
 	dst, dstStride := Load(Param("dst"), GP64()), Load(Param("dstStride"), GP64())
 	src, srcStride := Load(Param("src"), GP64()), Load(Param("srcStride"), GP64())
 	n, ahead := Load(Param("n"), GP64()), Load(Param("ahead"), GP64())
@@ -194,7 +195,7 @@ func columns8NF4() {
 		}
 	}
 	ADDQ(I32(32), src)
-	ADDQ(I32(32), scales)
+	ADDQ(I32(64), scales)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()

@@ -147,7 +147,7 @@ func columns(name, does string, forms ...form) {
 
 // columnsNF4 is columns for NF4 codes, 128 elements of k a turn.
 func columnsNF4(name string, pairs bool) {
-	TEXT(name, NOSPLIT, "func(dst *uint32, dstStride int, src *byte, srcStride, n, ahead int, scales *[2][16]float32, codes *[16]float32, interleave *[32]uint16)")
+	TEXT(name, NOSPLIT, "func(dst *uint32, dstStride int, src *byte, srcStride, n, ahead int, scales *[16]float32, codes *[16]float32, interleave *[32]uint16)")
 	Pragma("noescape")
 	Doc(name+" decodes 16 rows of NF4 codes into columns of a panel, 128 elements a turn. scales holds two blocks of 64",
 		"elements a turn, of all rows; interleave takes two halves of a vector to its even and odd words.")
