@@ -187,6 +187,16 @@ func (s *snapshot) writeRef() error {
 	return nil
 }
 
+// tagCache marks the cache for what makes backups, as Python does. See https://bford.info/cachedir/. A failure is none.
+func (h *Hub) tagCache() {
+	f, err := os.OpenFile(filepath.Join(h.Cache, "CACHEDIR.TAG"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return
+	}
+	_, _ = f.WriteString("Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache of the Hugging Face hub.\n")
+	_ = f.Close()
+}
+
 // markAbsent notes that the commit has no file of a name, so that Python does not ask for it. It is a favour: a failure
 // is none.
 func (s *snapshot) markAbsent(name string) {

@@ -25,5 +25,5 @@
 //
 // github.com/gomlx/go-huggingface v0.4.3, the last for Go 1.26, knows the cache's layout, but it verifies no checksum,
 // removes what was broken off instead of going on with it, retries nothing, has neither HF_HUB_OFFLINE, HF_HOME nor token
-// files, does not tell a gated repository from an absent one, and calls ".." in names away instead of refusing them.
+// files, does not tell a gated repository from an absent one, and cleans ".." out of names instead of refusing them.
 package hub

@@ -59,6 +59,7 @@ func (h *Hub) room(s *snapshot, missing int64) error {
 	if err := os.MkdirAll(s.root, 0o777); err != nil {
 		return fmt.Errorf("hub: %w", err)
 	}
+	h.tagCache()
 	if free, err := freeSpace(s.root); err == nil && free < missing+spare {
 		return fmt.Errorf("hub: %s: %d MB are missing and %s has room for %d MB: make room, or set HF_HUB_CACHE", s.repo, missing>>20, h.Cache, free>>20)
 	}

@@ -167,6 +167,10 @@ func TestModel(t *testing.T) {
 		}
 	}
 
+	if tag, err := os.ReadFile(filepath.Join(h.Cache, "CACHEDIR.TAG")); err != nil || !strings.HasPrefix(string(tag), "Signature: 8a477f597d28d172789f06886806bc55\n") {
+		t.Errorf("CACHEDIR.TAG is %q, %v", tag, err)
+	}
+
 	// The token is the endpoint's alone.
 	hosts := map[string]int{}
 	for _, r := range s.Requests() {
@@ -247,6 +251,10 @@ func TestWeights(t *testing.T) {
 					t.Errorf("%v, want %q", err, test.want)
 				}
 				return
+			}
+			h.Offline = true
+			if again := mustModel(t, h, "m"); again != dir {
+				t.Errorf("without network it is at %s, want %s", again, dir)
 			}
 			found, _ := filepath.Glob(filepath.Join(dir, "*.safetensors"))
 			if len(found) != 1 || filepath.Base(found[0]) != test.want {
