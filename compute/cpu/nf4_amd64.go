@@ -39,7 +39,7 @@ func (w *weight) scales(to *nf4Scales, row, col, elements int) {
 func packColumnsNF4(k *productKernels, dst []uint32, w *weight, row, col, elements, ahead int) int {
 	const turn = 2 * compute.NF4Block
 	turns := elements / turn
-	if turns == 0 || k.round || (w.offset+col)%compute.NF4Block != 0 || w.stride%compute.NF4Block != 0 {
+	if turns == 0 || (w.offset+col)%compute.NF4Block != 0 || w.stride%compute.NF4Block != 0 {
 		return 0
 	}
 	var scales nf4Scales

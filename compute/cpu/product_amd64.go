@@ -16,7 +16,7 @@ func levelKernels(l Level) [2]productKernels {
 			packColumns: packColumns256, packTile: packTile256,
 		}
 		rounded := k
-		rounded.round = true
+		rounded.round, rounded.packColumns = true, rounding(packColumns256)
 		return [2]productKernels{k, rounded}
 	}
 	single := productKernels{
@@ -25,11 +25,24 @@ func levelKernels(l Level) [2]productKernels {
 		packColumns: packColumns512, packTile: packTile512, direct: direct512,
 	}
 	double := single
-	if double.round = true; l >= AVX512BF16 {
-		double.round, double.pairs = false, true
+	if double.round, double.packColumns = true, rounding(packColumns512); l >= AVX512BF16 {
+		double.round, double.packColumns, double.pairs = false, packColumns512, true
 		double.tiles = []tile{nil, tilePairs1x48, tilePairs2x48, tilePairs3x48, tilePairs4x48, tilePairs5x48, tilePairs6x48, tilePairs7x48, tilePairs8x48}
 	}
 	return [2]productKernels{single, double}
+}
+
+type packColumns = func(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int
+
+// rounding packs float32 as pack does, and rounds them to bfloat16.
+func rounding(pack packColumns) packColumns {
+	return func(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int {
+		units := pack(k, dst, w, row, u, n, ahead)
+		if w.kind != compute.BFloat16 && units > 0 {
+			columnsToBF16(&dst[0], 4*k.cols, units)
+		}
+		return units
+	}
 }
 
 // packColumns512 is productKernels.packColumns in AVX-512.
@@ -41,8 +54,6 @@ func packColumns512(k *productKernels, dst []uint32, w *weight, row, u, n, ahead
 	}
 	pack, turn := columnsCopy, 16 // elements a turn
 	switch {
-	case k.round && w.kind != compute.BFloat16:
-		return 0
 	case w.kind == compute.BFloat16 && k.pairs:
 		turn = 32
 	case w.kind == compute.BFloat16:
@@ -69,8 +80,6 @@ func packColumns512(k *productKernels, dst []uint32, w *weight, row, u, n, ahead
 func packColumns256(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int {
 	pack, turn := columns8Copy, 8
 	switch {
-	case k.round && w.kind != compute.BFloat16:
-		return 0
 	case w.kind == compute.NF4:
 		return packColumns8NF4(k, dst, w, row, u, n, ahead)
 	case w.kind == compute.BFloat16:

@@ -298,3 +298,37 @@ func TestProductRefusesWhatDoesNotFit(t *testing.T) {
 		}
 	}
 }
+
+// TestProductRoundsAlike multiplies ones by weights that are hard to round, one in each row, in full tiles and row by row.
+func TestProductRoundsAlike(t *testing.T) {
+	special := []uint32{
+		0x3f80_8000, 0x3f81_8000, 0x3f80_8001, 0x3f80_7fff, 0xbf80_8000, 0x7f7f_ffff, 0xff7f_8000, 0x7f80_0000, 0xff80_0000,
+		0x7f80_0001, 0x7fc0_1234, 0xffff_ffff, 0x0080_0000, 0x8000_0000, 0x3f80_0000, 0x7f7f_7fff,
+	}
+	const rows, cols = 96, 128
+	w := make([]float32, rows*cols)
+	for j := range rows {
+		w[j*cols+j%cols] = math.Float32frombits(special[j%len(special)])
+	}
+	x := make([]float32, cols)
+	for i := range x {
+		x[i] = 1
+	}
+	eachLevel(t, func(t *testing.T, l Level) {
+		d := openDevice(t, l, 1)
+		weight := d.Load(compute.Float32, rows, cols, compute.Bytes(w))
+		for _, in := range []compute.Kind{compute.Float32, compute.BFloat16} {
+			whole := multiplied(t, d, x, cols, weight, in)
+			for j, got := range whole {
+				want := math.Float32frombits(special[j%len(special)])
+				if in == compute.BFloat16 {
+					want = bf16ToFloat(floatToBF16(want))
+				}
+				if got != want && (got == got || want == want) {
+					t.Errorf("%v: %x is %v, want %v", in, special[j%len(special)], got, want)
+				}
+				same(t, "alone", multiplied(t, d, x, cols, weight.RowRange(j, j+1), in), whole[j:j+1])
+			}
+		}
+	})
+}

@@ -298,6 +298,11 @@ func columns8Q8(dst *uint32, dstStride int, src *byte, srcStride int, n int, siz
 //go:noescape
 func columns8NF4(dst *uint32, dstStride int, src *byte, srcStride int, n int, ahead int, scales *float32, codes *[16]float32)
 
+// columnsToBF16 rounds n times 16 float32, dstStride bytes apart, to bfloat16, with zeros behind them. NaN is made quiet.
+//
+//go:noescape
+func columnsToBF16(dst *uint32, dstStride int, n int)
+
 // rows6 lays 6 rows of x side by side, 8 units a turn, and writes over the 2 dwords that follow the last. stride is
 // in bytes.
 //

@@ -15139,6 +15139,52 @@ loop:
 	VZEROUPPER
 	RET
 
+// func columnsToBF16(dst *uint32, dstStride int, n int)
+// Requires: AVX, AVX2
+TEXT ·columnsToBF16(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         dstStride+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVL         $0x00400000, BX
+	VMOVD        BX, X12
+	VPBROADCASTD X12, Y12
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X13
+	VPBROADCASTD X13, Y13
+	MOVL         $0x00007fff, BX
+	VMOVD        BX, X14
+	VPBROADCASTD X14, Y14
+	MOVL         $0xffff0000, BX
+	VMOVD        BX, X15
+	VPBROADCASTD X15, Y15
+
+loop:
+	VMOVDQU   (AX), Y0
+	VPSRLD    $0x10, Y0, Y2
+	VPAND     Y13, Y2, Y2
+	VPADDD    Y14, Y2, Y2
+	VPADDD    Y0, Y2, Y2
+	VCMPPS    $0x03, Y0, Y0, Y4
+	VPOR      Y12, Y0, Y0
+	VBLENDVPS Y4, Y0, Y2, Y2
+	VPAND     Y15, Y2, Y2
+	VMOVDQU   Y2, (AX)
+	VMOVDQU   32(AX), Y1
+	VPSRLD    $0x10, Y1, Y3
+	VPAND     Y13, Y3, Y3
+	VPADDD    Y14, Y3, Y3
+	VPADDD    Y1, Y3, Y3
+	VCMPPS    $0x03, Y1, Y1, Y5
+	VPOR      Y12, Y1, Y1
+	VBLENDVPS Y5, Y1, Y3, Y3
+	VPAND     Y15, Y3, Y3
+	VMOVDQU   Y3, 32(AX)
+	ADDQ      CX, AX
+	DECQ      DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
 // func rows6(dst *uint32, src *float32, stride int, n int)
 // Requires: AVX, AVX2
 TEXT ·rows6(SB), NOSPLIT, $0-32

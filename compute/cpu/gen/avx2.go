@@ -29,6 +29,7 @@ func avx2() {
 		VMULPS(ymm[15], ymm[i], ymm[i])
 	})
 	columns8NF4()
+	columnsToBF16()
 	rows6()
 	peak256()
 }
@@ -196,6 +197,40 @@ func columns8NF4() {
 	}
 	ADDQ(I32(32), src)
 	ADDQ(I32(64), scales)
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// columnsToBF16 rounds float32 to nearest even where they are, for processors that only multiply float32.
+func columnsToBF16() {
+	TEXT("columnsToBF16", NOSPLIT, "func(dst *uint32, dstStride, n int)")
+	Pragma("noescape")
+	Doc("columnsToBF16 rounds n times 16 float32, dstStride bytes apart, to bfloat16, with zeros behind them. NaN is made quiet.")
+	dst, stride, n := Load(Param("dst"), GP64()), Load(Param("dstStride"), GP64()), Load(Param("n"), GP64())
+	const upper, half, one, quiet = 15, 14, 13, 12
+	for i, bits := range []uint32{0x400000, 1, 0x7fff, 0xffff0000} {
+		word := GP32()
+		MOVL(U32(bits), word)
+		VMOVD(word, ymm[quiet+i].AsX())
+		VPBROADCASTD(ymm[quiet+i].AsX(), ymm[quiet+i])
+	}
+	Label("loop")
+	for v := range 2 {
+		x, r, nan := ymm[v], ymm[2+v], ymm[4+v]
+		VMOVDQU(Mem{Base: dst, Disp: 32 * v}, x)
+		VPSRLD(U8(16), x, r)
+		VPAND(ymm[one], r, r)
+		VPADDD(ymm[half], r, r)
+		VPADDD(x, r, r)
+		VCMPPS(U8(3), x, x, nan) // unordered
+		VPOR(ymm[quiet], x, x)
+		VBLENDVPS(nan, x, r, r)
+		VPAND(ymm[upper], r, r)
+		VMOVDQU(r, Mem{Base: dst, Disp: 32 * v})
+	}
+	ADDQ(stride, dst)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	VZEROUPPER()
