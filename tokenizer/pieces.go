@@ -242,7 +242,11 @@ func (m *bpe) takeApart(s *sentencePieces) error {
 	unused := map[uint32][]uint32{}
 	for id, piece := range s.pieces {
 		n := utf8.RuneCountInString(piece.text)
-		if piece.kind != unusedPiece || n < 2 {
+		if piece.kind != unusedPiece {
+			continue
+		}
+		if n == 1 { // nothing to take apart
+			m.stands(uint32(id), m.unknownChar(piece.text))
 			continue
 		}
 		if n > maxUnused {

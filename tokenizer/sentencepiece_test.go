@@ -122,3 +122,10 @@ func TestPublishedSentencePiece(t *testing.T) {
 		}
 	}
 }
+
+func mkdir(t testing.TB, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -25,6 +25,8 @@ FORMS = {
     "unigram": dict(model_type="unigram", normalization_rule_name="nmt_nfkc"),
     "unigram-bytes": dict(model_type="unigram", normalization_rule_name="identity", byte_fallback=True,
                           user_defined_symbols=["<sep>", "abc", "▁▁"], add_dummy_prefix=False, remove_extra_whitespaces=False),
+    "bpe-unused": dict(model_type="bpe", normalization_rule_name="identity", unused=True),
+    "unigram-unused": dict(model_type="unigram", normalization_rule_name="identity", byte_fallback=True, unused=True),
     "unigram-cf": dict(model_type="unigram", normalization_rule_name="nmt_nfkc_cf", character_coverage=0.98),
 }
 
@@ -54,6 +56,18 @@ def vectors(path, processor, corpus):
             f.write(json.dumps({"text": text, "ids": ids, "decoded": processor.decode(ids)}) + "\n")
 
 
+def without_some(model):
+    """The model with one normal piece of seven unused; needs the protobuf package."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    r = random.Random(3)
+    for piece in proto.pieces:
+        if piece.type == 1 and r.random() < 0.15:
+            piece.type = 5
+    return proto.SerializeToString()
+
+
 def main():
     corpus = [d["text"] for d in json.load(open(sys.argv[1]))]
     out, full = sys.argv[2], sys.argv[3:] == ["full"]
@@ -65,12 +79,14 @@ def main():
         for name, options in FORMS.items():
             if not full and options["normalization_rule_name"] != "identity":
                 options = {k: v for k, v in options.items() if k != "normalization_rule_name"} | {"normalization_rule_tsv": rules.name}
+            options, unused = {k: v for k, v in options.items() if k != "unused"}, "unused" in options
             buffer = io.BytesIO()
             spm.SentencePieceTrainer.train(sentence_iterator=iter(corpus[:100]), model_writer=buffer, vocab_size=700, minloglevel=2,
                                            hard_vocab_limit=False, max_sentence_length=20000, **options)
+            model = without_some(buffer.getvalue()) if unused else buffer.getvalue()
             with open(f"{out}/{name}.model", "wb") as f:
-                f.write(buffer.getvalue())
-            vectors(f"{out}/{name}.jsonl", spm.SentencePieceProcessor(model_proto=buffer.getvalue()), corpus)
+                f.write(model)
+            vectors(f"{out}/{name}.jsonl", spm.SentencePieceProcessor(model_proto=model), corpus)
 
 
 main()
