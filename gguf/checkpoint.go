@@ -3,6 +3,8 @@ package gguf
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"shallow/checkpoint"
@@ -28,9 +30,9 @@ func (f *File) Checkpoint() (*checkpoint.Checkpoint, error) {
 	}
 	family, ok := families[s.arch]
 	if !ok {
-		return nil, unsupported("gguf: %s: architecture %q is not run; those that are: llama, qwen2, qwen3", f.Path, s.arch)
+		return nil, unsupported("gguf: %s: architecture %q is not run; those that are: %s", f.Path, s.arch, strings.Join(slices.Sorted(maps.Keys(families)), ", "))
 	}
-	parts, err := f.parts(s)
+	parts, err := f.parts(s, family)
 	if err != nil {
 		return nil, err
 	}
@@ -81,13 +83,13 @@ func (t Tensor) part(name string) checkpoint.Tensor {
 }
 
 // parts are the tensors under their Hugging Face names, without those that config.json speaks for.
-func (f *File) parts(s shape) ([]checkpoint.Tensor, error) {
+func (f *File) parts(s shape, a family) ([]checkpoint.Tensor, error) {
 	var parts []checkpoint.Tensor
 	for _, t := range f.Tensors {
 		if t.Name == ropeFactors {
 			continue
 		}
-		name, ok := hubName(t.Name)
+		name, ok := a.hubName(t.Name)
 		if !ok {
 			return nil, unsupported("gguf: %s: tensor %q of a %s is not known: the model cannot be run", f.Path, t.Name, s.arch)
 		}
@@ -104,32 +106,13 @@ func (f *File) parts(s shape) ([]checkpoint.Tensor, error) {
 // ropeFactors is the tensor that divides rotary frequencies.
 const ropeFactors = "rope_freqs.weight"
 
-// hubNames are the names of modules, GGUF's and the hub's.
-var hubNames = map[string]string{
-	"token_embd":  "model.embed_tokens",
-	"output_norm": "model.norm",
-	"output":      "lm_head",
-
-	"attn_norm":   "input_layernorm",
-	"attn_q":      "self_attn.q_proj",
-	"attn_k":      "self_attn.k_proj",
-	"attn_v":      "self_attn.v_proj",
-	"attn_output": "self_attn.o_proj",
-	"attn_q_norm": "self_attn.q_norm",
-	"attn_k_norm": "self_attn.k_norm",
-	"ffn_norm":    "post_attention_layernorm",
-	"ffn_gate":    "mlp.gate_proj",
-	"ffn_up":      "mlp.up_proj",
-	"ffn_down":    "mlp.down_proj",
-}
-
 // hubName is the Hugging Face name of a tensor of the families that are run.
-func hubName(name string) (string, bool) {
+func (a family) hubName(name string) (string, bool) {
 	prefix, rest := "", name
 	if layer, within, ok := layerOf(name); ok {
 		prefix, rest = fmt.Sprintf("model.layers.%d.", layer), within
 	}
 	module, kind, _ := strings.Cut(rest, ".")
-	hub, ok := hubNames[module]
+	hub, ok := a.names[module]
 	return prefix + hub + "." + kind, ok && (kind == "weight" || kind == "bias") && (prefix == "") == (strings.HasPrefix(hub, "model.") || hub == "lm_head")
 }

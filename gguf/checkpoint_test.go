@@ -43,13 +43,18 @@ func convert(t *testing.T, c *checkpoint.Checkpoint, arch string) *File {
 		f32(arch+".attention.layer_norm_rms_epsilon", float32(c.Config.Float("rms_norm_eps", 0))),
 		f32(arch+".rope.freq_base", float32(p.Float("rope_theta", 10000))),
 	)
+	for key, from := range map[string]string{"embedding_scale": "embedding_multiplier", "residual_scale": "residual_multiplier", "attention.scale": "attention_multiplier", "logit_scale": "logits_scaling"} {
+		if v := c.Config.Float(from, 0); v != 0 {
+			b.add(f32(arch+"."+key, float32(v)))
+		}
+	}
 	if s := c.Config.Sub("rope_scaling"); s != nil && s.String("type", "") == "linear" {
 		b.add(text(arch+".rope.scaling.type", "linear"), f32(arch+".rope.scaling.factor", float32(s.Float("factor", 0))))
 	} else if s != nil && s.String("rope_type", "") == "llama3" {
 		b.factors(s, int(hd), c.Config.Float("rope_theta", 0))
 	}
 	hub := map[string]string{}
-	for name, other := range hubNames {
+	for name, other := range families[arch].names {
 		hub[other] = name
 	}
 	for _, name := range c.Names() {
@@ -68,7 +73,7 @@ func convert(t *testing.T, c *checkpoint.Checkpoint, arch string) *File {
 		if !ok {
 			t.Fatalf("%s has no name in GGUF", name)
 		}
-		if rows := tensor.Shape[0]; arch == "llama" && (as == "attn_q" || as == "attn_k") {
+		if rows := tensor.Shape[0]; families[arch].neighbours && (as == "attn_q" || as == "attn_k") {
 			data = neighbours(data, rows, rows/int(hd))
 		}
 		var dims []int64
@@ -122,6 +127,7 @@ func TestReference(t *testing.T) {
 	for family, arch := range map[string]string{
 		"llama-plain": "llama", "llama-gqa-tied": "llama", "llama-bias": "llama", "llama-rope-linear": "llama",
 		"llama-rope-llama3": "llama", "mistral-nowindow": "llama", "qwen3": "qwen3",
+		"olmo2": "olmo2", "granite": "granite",
 	} {
 		t.Run(family, func(t *testing.T) {
 			dir := shared.Dir(t, "reference", "families", family)

@@ -7,42 +7,39 @@ import (
 	"strconv"
 )
 
-// family is how the metadata of an architecture become a config.json.
-type family struct {
-	modelType  string
-	neighbours bool // rotary pairs are neighbouring channels: the converter has permuted the rows of queries and keys
-}
-
-// families are the architectures that package decoder runs. llama is Mistral too: llama.cpp gives it no sliding window.
-var families = map[string]family{
-	"llama": {modelType: "llama", neighbours: true},
-	"qwen2": {modelType: "qwen2"},
-	"qwen3": {modelType: "qwen3"},
-}
-
 // hubConfig is the config.json that is made, in the order in which it is written.
 type hubConfig struct {
-	ModelType    string         `json:"model_type"`
-	Layers       int            `json:"num_hidden_layers"`
-	Hidden       int            `json:"hidden_size"`
-	Feed         int            `json:"intermediate_size"`
-	Heads        int            `json:"num_attention_heads"`
-	KVHeads      int            `json:"num_key_value_heads"`
-	HeadSize     int            `json:"head_dim"`
-	Vocabulary   int            `json:"vocab_size"`
-	Context      int            `json:"max_position_embeddings"`
-	NormEps      float64        `json:"rms_norm_eps"`
-	Tied         bool           `json:"tie_word_embeddings"`
-	QKVBias      bool           `json:"attention_bias"`
-	MLPBias      bool           `json:"mlp_bias"`
-	Activation   string         `json:"hidden_act"`
-	RopeBase     float64        `json:"rope_theta"`
-	RopeScaling  map[string]any `json:"rope_scaling,omitempty"`
-	RopePairs    string         `json:"rope_pairs,omitempty"`
-	BOS          *int64         `json:"bos_token_id,omitempty"`
-	EOS          *int64         `json:"eos_token_id,omitempty"`
-	ElementType  string         `json:"torch_dtype,omitempty"`
-	Architecture string         `json:"general.architecture"`
+	ModelType   string         `json:"model_type"`
+	Layers      int            `json:"num_hidden_layers"`
+	Hidden      int            `json:"hidden_size"`
+	Feed        int            `json:"intermediate_size"`
+	Heads       int            `json:"num_attention_heads"`
+	KVHeads     int            `json:"num_key_value_heads"`
+	HeadSize    int            `json:"head_dim"`
+	Vocabulary  int            `json:"vocab_size"`
+	Context     int            `json:"max_position_embeddings"`
+	NormEps     float64        `json:"rms_norm_eps"`
+	Tied        bool           `json:"tie_word_embeddings"`
+	QKVBias     bool           `json:"attention_bias"`
+	MLPBias     bool           `json:"mlp_bias"`
+	Activation  string         `json:"hidden_act"`
+	RopeBase    float64        `json:"rope_theta"`
+	RopeScaling map[string]any `json:"rope_scaling,omitempty"`
+	RopePairs   string         `json:"rope_pairs,omitempty"`
+	BOS         *int64         `json:"bos_token_id,omitempty"`
+	EOS         *int64         `json:"eos_token_id,omitempty"`
+	ElementType string         `json:"torch_dtype,omitempty"`
+
+	NoRope   []int    `json:"no_rope_layers,omitempty"`
+	Window   *int     `json:"sliding_window,omitempty"`
+	Kinds    []string `json:"layer_types,omitempty"`
+	UseOwn   *bool    `json:"use_sliding_window,omitempty"`
+	Embedded *float64 `json:"embedding_multiplier,omitempty"`
+	Residual *float64 `json:"residual_multiplier,omitempty"`
+	Attended *float64 `json:"attention_multiplier,omitempty"`
+	Logits   *float64 `json:"logits_scaling,omitempty"`
+
+	Architecture string `json:"general.architecture"`
 }
 
 // config makes the text of a config.json from the metadata, as llama.cpp would read them.
@@ -71,8 +68,11 @@ func (f *File) config(s shape, a family) ([]byte, error) {
 			m.fail(unsupported("gguf: %s: %s is %d, the size of a head %d: models in which they differ are not run", f.Path, m.key(same), n, c.HeadSize))
 		}
 	}
-	for _, not := range []string{"expert_count", "attention.clamp_kqv", "attn_logit_softcapping", "final_logit_softcapping", "logit_scale", "residual_scale", "embedding_scale", "attention.scale"} {
-		if v := m.float(not, 0); v != 0 {
+	if v := m.float("rope.freq_base_swa", c.RopeBase); v != c.RopeBase {
+		m.fail(unsupported("gguf: %s: %s is %g, of other layers %g: not run", f.Path, m.key("rope.freq_base_swa"), v, c.RopeBase))
+	}
+	for _, not := range []string{"expert_count", "attention.clamp_kqv", "attn_logit_softcapping", "final_logit_softcapping", "logit_scale", "residual_scale", "embedding_scale", "attention.scale", "attention.temperature_scale"} {
+		if v := m.float(not, 0); v != 0 && !(a.scaled && scales[not]) {
 			m.fail(unsupported("gguf: %s: %s is %g, which is not run for a %s", f.Path, m.key(not), v, s.arch))
 		}
 	}
@@ -81,6 +81,9 @@ func (f *File) config(s shape, a family) ([]byte, error) {
 		c.RopePairs = "neighbours"
 	}
 	f.tensorKeys(&c)
+	if a.read != nil {
+		a.read(&m, &c)
+	}
 	c.BOS, c.EOS = f.token("bos"), f.token("eos")
 	if m.err != nil {
 		return nil, m.err

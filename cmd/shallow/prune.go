@@ -39,7 +39,7 @@ checkpoints are run: the logits of the new one must equal those of the old one w
 Quantised weights (GPTQ, AWQ, FP8, bitsandbytes, compressed-tensors) are moved as bytes, but not run: --unproved.
 
 A GGUF file becomes a GGUF file, whatever its types: tensors are moved and hashed, and what llama.cpp reads for each layer is
-rewritten. Llama, Qwen2 and Qwen3 in F32, F16, BF16 and Q8_0 are run too.
+rewritten. Llama, Mistral, Qwen2, Qwen3, Phi-3, Olmo, SmolLM3 and Granite in F32, F16, BF16 and Q8_0 are run too.
 
 Layers are counted from zero and ranges are half-open: 21:29 is layers 21 to 28.
 

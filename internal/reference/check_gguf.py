@@ -6,8 +6,8 @@
     python3 internal/reference/check_gguf.py --fixtures gguf/testdata   # writes the files that Go's tests read
 
 Each file is made with gguf.GGUFWriter, pruned with `shallow prune FILE --layers 1:3`, read with gguf.GGUFReader and
-compared: every piece of metadata in its order and to the byte, every tensor's name, type, shape and bytes. For the files in
-F32, F16 and Q8_0 it also recomputes what the gguf package unpacks from them.
+compared: every piece of metadata in its order and to the byte, every tensor's name, type, shape and bytes. The files in F16,
+BF16 and Q8_0 must also give the logits that shallow computes from the float32 numbers that the gguf package unpacks.
 """
 import argparse
 import json
@@ -58,8 +58,8 @@ def types_file(path):
     finish(w)
 
 
-def model_file(path, arch, kind, layers=L, d=32, f=32, v=64, heads=4, kv=2, keys=lambda w: None):
-    """A small model of random weights that can be run; matrices in one kind, vectors in F32."""
+def model_file(path, arch, kind, layers=L, d=32, f=32, v=64, heads=4, kv=2, keys=lambda w: None, unpacked=False):
+    """A small model of random weights that can be run; matrices in one kind, or unpacked from it, vectors in F32."""
     w = gguf.GGUFWriter(path, arch)
     w.add_name(f"random {arch}")
     w.add_context_length(128)
@@ -77,10 +77,13 @@ def model_file(path, arch, kind, layers=L, d=32, f=32, v=64, heads=4, kv=2, keys
 
     def matrix(name, rows, cols):
         x = r.standard_normal((rows, cols), dtype=np.float32) / np.float32(cols) ** 0.5
-        if kind == T.F32:
+        packed = gguf.quants.quantize(x, kind)
+        if unpacked:
+            w.add_tensor(name, gguf.quants.dequantize(packed, kind))
+        elif kind == T.F32:
             w.add_tensor(name, x)
         else:
-            w.add_tensor(name, gguf.quants.quantize(x, kind), raw_dtype=kind)
+            w.add_tensor(name, packed, raw_dtype=kind)
 
     hd = d // heads
     matrix("token_embd.weight", v, d)
@@ -174,8 +177,28 @@ def compare(source, pruned, lists=()):
     return len(keys), len(want)
 
 
+def logits(shallow, folder, model):
+    """The logits that shallow computes for some ids, from a safetensors file."""
+    ids, out = os.path.join(folder, "ids.jsonl"), os.path.join(folder, "states.safetensors")
+    with open(ids, "w") as f:
+        json.dump({"ids": [1, 5, 60, 33, 2, 17, 17, 40]}, f)
+    subprocess.run([shallow, "states", model, "--corpus", ids, "--logits", "--precision", "float32", "-q", "-o", out], check=True, capture_output=True)
+    data = open(out, "rb").read()
+    length = int.from_bytes(data[:8], "little")
+    t = json.loads(data[8:8 + length])["logits.0"]
+    a, b = t["data_offsets"]
+    return np.frombuffer(data[8 + length + a:8 + length + b], np.float32)
+
+
+def unpacked(shallow, folder, model, arch, kind):
+    """How far the logits are from those of the same numbers in float32, as a share of the largest."""
+    twin = os.path.join(folder, "unpacked.gguf")
+    model_file(twin, arch, kind, keys=bytes_vocabulary, unpacked=True)
+    x, y = logits(shallow, folder, model), logits(shallow, folder, twin)
+    return np.abs(x - y).max() / np.abs(y).max()
+
+
 def check(shallow, folder):
-    sizes = {t.name for t in GGML_QUANT_SIZES}
     cases = [("types", types_file, ("llama.feed_forward_length", "llama.attention.head_count", "llama.attention.head_count_kv"))]
     for arch in "llama", "qwen2", "qwen3":
         for kind in T.F32, T.F16, T.BF16, T.Q8_0, T.Q4_0:
@@ -187,8 +210,13 @@ def check(shallow, folder):
         assert run.returncode == 0, run.stderr
         fields, tensors = compare(source, out, lists)
         proved = "proved" if "\nproved:" in run.stdout else "hashed"
+        if proved == "proved" and not name.endswith("F32"):
+            arch, kind = name.split("-")
+            error = unpacked(shallow, folder, source, arch, T[kind])
+            assert error < 1e-5, f"{name}: logits differ by {error}"
+            proved += f", logits within {error:.0e} of the unpacked weights'"
         print(f"{name}: {fields} pieces of metadata and {tensors} tensors equal, {proved}")
-    print(f"{len(sizes)} types known to gguf")
+    print(f"{len(GGML_QUANT_SIZES)} types known to gguf")
 
 
 def fixtures(folder):

@@ -38,7 +38,11 @@ CASES = [
     ("gemma2", "1:2", {"query_pre_attn_scalar": 16}, None),
     ("gemma3_text", "0:6", GEMMA3 := {"query_pre_attn_scalar": 16, "_sliding_window_pattern": None, "sliding_window_pattern": None, "layer_types": 5 * ["sliding_attention"] + ["full_attention", "sliding_attention"]}, None),
     ("gemma3_text", "1:3", GEMMA3, None),
-    ("phi3", None, {}, None),
+    ("phi3", None, {"sliding_window": None}, None),
+    ("olmo2", None, {}, None),
+    ("olmo3", None, {"rope_parameters": {"full_attention": {
+        "rope_type": "default", "factor": None, "attention_factor": None, "beta_fast": None, "beta_slow": None, "original_max_position_embeddings": None}}}, None),
+    ("granite", None, {}, None),
     ("smollm3", None, {"no_rope_layers": [1, 1, 1, 0, 1, 1], "no_rope_layer_interval": 4}, None),
 ]
 # llama.cpp looks the GELU of float16 numbers up in a table, and so do gemma's gates.
@@ -68,9 +72,19 @@ def run(*command, env=None):
     return done.stdout
 
 
+# Families of byte-level BPE are converted with the small SentencePiece vocabulary too.
+CONVERT = """
+import runpy, sys
+from conversion import base
+base.TextModel._set_vocab_gpt2 = base.TextModel._set_vocab_sentencepiece
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def convert(a, model, out):
-    env = dict(os.environ, PYTHONPATH=os.path.join(a.source, "gguf-py"))
-    run(sys.executable, os.path.join(a.source, "convert_hf_to_gguf.py"), model, "--outfile", out, "--outtype", "f32", env=env)
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join([os.path.join(a.source, "gguf-py"), a.source]))
+    script = os.path.join(a.source, "convert_hf_to_gguf.py")
+    run(sys.executable, "-c", f"import sys; sys.argv = {[script, model, '--outfile', out, '--outtype', 'f32']!r}\n{CONVERT}", env=env)
 
 
 def raw(field):
