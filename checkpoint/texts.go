@@ -70,6 +70,7 @@ func (t *textChange) write(out *bytes.Buffer, v *value, name string) error {
 // writeMembers writes a list or an object. What stands between members is kept with the later of the two.
 func (t *textChange) writeMembers(out *bytes.Buffer, v *value, name string) error {
 	at, kept := v.start+1, 0
+	var lead []byte // what stands before the first member
 	seen := map[string]bool{}
 	out.WriteByte(t.src[v.start])
 	for i, item := range v.values {
@@ -85,10 +86,13 @@ func (t *textChange) writeMembers(out *bytes.Buffer, v *value, name string) erro
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
+		if i == 0 {
+			lead = t.src[at:m.start]
+		}
 		if m.keep {
-			space := t.src[at:m.start] // with the comma behind the member before, unless this is the first
-			if kept == 0 {
-				space = bytes.Replace(space, []byte(","), nil, 1)
+			space := lead
+			if kept > 0 {
+				space = t.src[at:m.start] // with the comma behind the member before
 			}
 			out.Write(space)
 			out.WriteString(m.head)
