@@ -11,6 +11,7 @@ import (
 //   - X?+, X*+ and X++ never give back what they matched: (?>X?) and so on; X{1,3}+ is (?:X{1,3})+;
 //   - a bracket inside a class opens a class, whose characters are added: [^(\s|[.,])] is [^(\s|.,)];
 //   - \w has more signs, and \b goes by it;
+//   - (?i:s) matches the long s too;
 //   - && in a class is intersection: [\p{L}&&[^\p{Han}]] is [\p{L}-[\p{Han}]].
 //
 // ^ and $ are the ends of lines there, which is an option here.
@@ -18,6 +19,7 @@ func translate(source string) (string, error) {
 	var out []byte
 	atom := 0        // where in out the last atom starts
 	var groups []int // where the open groups start
+	folded := 0      // where among them (?i: is, plus one; 0 if it is not open
 	for at := 0; at < len(source); {
 		switch c := source[at]; c {
 		case '\\':
@@ -31,15 +33,24 @@ func translate(source string) (string, error) {
 				return "", err
 			}
 			atom = len(out)
+			if folded > 0 && class[1] != '^' && strings.ContainsAny(class, "sS") {
+				class = class[:len(class)-1] + "ſ]"
+			}
 			out = append(out, class...)
 			at += n
 		case '(':
 			groups = append(groups, len(out))
+			if folded == 0 && strings.HasPrefix(source[at:], "(?i:") {
+				folded = len(groups)
+			}
 			out = append(out, c)
 			at++
 		case ')':
 			if len(groups) > 0 {
 				atom = groups[len(groups)-1]
+				if folded == len(groups) {
+					folded = 0
+				}
 				groups = groups[:len(groups)-1]
 			}
 			out = append(out, c)
@@ -65,6 +76,11 @@ func translate(source string) (string, error) {
 			at++
 		default:
 			atom = len(out)
+			if folded > 0 && (c == 's' || c == 'S') {
+				out = append(out, "[sſ]"...)
+				at++
+				continue
+			}
 			for { // a whole rune
 				out = append(out, source[at])
 				if at++; at == len(source) || source[at]&0xc0 != 0x80 {
