@@ -43,10 +43,13 @@ func fullFirst(key string, period int, others string) func(reader, int) string {
 
 // lastIsFull is the kind that Gemma 4 gives a layer: the last one is always full.
 func lastIsFull(r reader, layer int) string {
-	if types := r.Strings("layer_types"); layer < len(types) && layer != r.layers-1 {
-		return types[layer]
+	if layer == r.layers-1 {
+		return quoted("full_attention")
 	}
-	return "full_attention"
+	if types := r.Strings("layer_types"); layer < len(types) {
+		return quoted(types[layer])
+	}
+	return fullEvery("", 6, "sliding_attention")(r, layer)
 }
 
 func sparseFirstTen(r reader, layer int) string {
