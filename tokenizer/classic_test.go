@@ -18,4 +18,8 @@ func TestMetaspaceFirstRefused(t *testing.T) {
 	if _, err := Parse([]byte(file)); err == nil || !strings.Contains(err.Error(), "Prepend and Whitespace") {
 		t.Errorf("Prepend and Whitespace: %v", err)
 	}
+	file = strings.Replace(file, `"Whitespace"`, `"ByteLevel"`, 1)
+	if _, err := Parse([]byte(file)); err == nil || !strings.Contains(err.Error(), "first after ByteLevel") {
+		t.Errorf("ByteLevel: %v", err)
+	}
 }

@@ -264,6 +264,9 @@ func checkFirst(f file) error {
 	if at < 0 {
 		return nil
 	}
+	if slices.ContainsFunc(pre[:at], func(c component) bool { return c.Type == "ByteLevel" }) {
+		return fmt.Errorf("pre_tokenizer Metaspace with prepend_scheme first after ByteLevel is not supported")
+	}
 	normalizers, err := components(f.Normalizer, func(c component) []json.RawMessage { return c.Normalizers })
 	if err != nil {
 		return fmt.Errorf("normalizer: %w", err)

@@ -180,8 +180,9 @@ def main():
                 file = json.loads(t.to_str())
                 if file["model"]["type"] == "Unigram":
                     file["model"]["byte_fallback"] = False
-                if file["normalizer"] and '"prepend_scheme": "first"' in json.dumps(file["pre_tokenizer"]):
-                    continue  # goes by offsets in the text before normalization: refused where they can matter
+                pre = json.dumps(file["pre_tokenizer"])
+                if '"prepend_scheme": "first"' in pre and (file["normalizer"] or "ByteLevel" in pre):
+                    continue  # goes by offsets in the text as it was given: refused where they can matter
                 vocab = file["model"]["vocab"]
                 pieces = [p for p, _ in vocab] if isinstance(vocab, list) else list(vocab)
                 ids = dict(zip(pieces, range(len(pieces)))) if isinstance(vocab, list) else vocab
