@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 //
 //	model DIR              writes a random Llama of 16 layers
 //	gguf NAME FILE         copies a file of package gguf's testdata
+//	adapter DIR            writes the tensors of a PEFT adapter of three layers
 //	corpus FILE            writes short texts as .jsonl
 //	ids FILE N T           writes N sequences of T token ids as .jsonl
 //	code N COMMAND ARG…    runs a command that exits with code N
@@ -48,9 +49,10 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o644))
 			},
-			"ids":  writeIDs,
-			"code": exitCode,
-			"hub":  serveHub,
+			"adapter": writeAdapter,
+			"ids":     writeIDs,
+			"code":    exitCode,
+			"hub":     serveHub,
 		},
 	})
 }
