@@ -13,7 +13,7 @@ import (
 
 // benchCommand measures the machine, and a model on it.
 type benchCommand struct {
-	Model   string   `arg:"" optional:"" help:"Model directory or hub id: also time measuring and decoding it."`
+	Model   string   `arg:"" optional:"" help:"Model directory, GGUF file or hub id: also time measuring and decoding it."`
 	Length  int      `help:"Tokens of a sequence." default:"512" placeholder:"N"`
 	Tokens  int      `help:"Tokens that go through a layer at a time." default:"4096" placeholder:"N"`
 	Shapes  []string `help:"Shapes of the products, each as MxKxN: x [M, K] times a weight [N, K]." placeholder:"SHAPE"`

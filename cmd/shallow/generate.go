@@ -15,7 +15,7 @@ import (
 )
 
 type generateCommand struct {
-	Model       string  `arg:"" help:"Model directory or hub id."`
+	Model       string  `arg:"" help:"Model directory, GGUF file or hub id."`
 	Text        string  `arg:"" optional:"" help:"Text to continue; without one the model starts from its beginning-of-sequence token."`
 	MaxTokens   int     `help:"Tokens to generate." default:"128"`
 	Temperature float64 `help:"Divides the logits before a token is drawn; 0 takes the most likely one." default:"0"`

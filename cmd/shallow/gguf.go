@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"shallow/checkpoint"
 	"shallow/compute/cpu"
+	"shallow/decoder"
 	"shallow/gguf"
 	"shallow/plan"
 	"shallow/prune"
@@ -32,6 +34,26 @@ func openRunnable(name string) (*checkpoint.Checkpoint, error) {
 	}
 	defer f.Close()
 	return f.Checkpoint()
+}
+
+// whyGGUF says why a GGUF file that was listed cannot be run.
+func whyGGUF(name string) (string, error) {
+	f, err := gguf.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	c, err := f.Checkpoint()
+	var cannot *gguf.UnsupportedError
+	if errors.As(err, &cannot) {
+		return cannot.Reason, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	_, err = decoder.NewSpec(c.Config)
+	return fmt.Sprint(err), nil
 }
 
 // openTokenizer opens the tokenizer of a model directory or a GGUF file, or a tokenizer file.

@@ -11,10 +11,11 @@ import (
 	"shallow/checkpoint"
 	"shallow/compute"
 	"shallow/decoder"
+	"shallow/gguf"
 )
 
 type inspectCommand struct {
-	Model string `arg:"" help:"Model directory or hub id."`
+	Model string `arg:"" help:"Model directory, GGUF file or hub id."`
 	JSON  bool   `help:"Print JSON."`
 }
 
@@ -36,6 +37,7 @@ type inspection struct {
 	Type       string   `json:"type"`
 	Supported  bool     `json:"supported"`
 	Note       string   `json:"note,omitempty"` // why it is not supported
+	advice     string   // what can be done all the same
 	Layers     int      `json:"layers"`
 	Hidden     int      `json:"hidden,omitempty"`
 	Heads      int      `json:"heads,omitempty"`
@@ -86,6 +88,12 @@ func (c *inspectCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if gguf.Is(dir) && !in.Supported {
+		in.advice = "" // prune takes it as it is, or says why not
+		if in.Note, err = whyGGUF(dir); err != nil {
+			return err
+		}
+	}
 	if c.JSON {
 		return printJSON(in)
 	}
@@ -100,7 +108,7 @@ func inspect(cp *checkpoint.Checkpoint) (*inspection, error) {
 	in := &inspection{Model: cp.Dir, Type: cp.Config.ModelType(), Layers: layout.Layers, Ignored: cp.Ignored}
 	spec, err := decoder.NewSpec(cp.Config)
 	if err != nil {
-		in.Note = err.Error()
+		in.Note, in.advice = err.Error(), "; prune it with --unproved"
 	} else {
 		in.Supported = true
 		in.Hidden, in.Heads, in.KVHeads, in.HeadSize = spec.D, spec.H, spec.K, spec.HeadSize
@@ -172,7 +180,7 @@ func (in *inspection) print() error {
 		row("layers\t%d, hidden size %d, %d heads of %d, %d key-value heads, feed-forward %d", in.Layers, in.Hidden, in.Heads, in.HeadSize, in.KVHeads, in.Feed)
 		row("vocabulary\t%d, context %d", in.Vocabulary, in.Context)
 	} else {
-		row("family\t%s: cannot be run (%s); prune it with --unproved", in.Type, in.Note)
+		row("family\t%s: cannot be run (%s)%s", in.Type, in.Note, in.advice)
 		row("layers\t%d, by the tensor names", in.Layers)
 	}
 	row("weights\t%s parameters, %v, %s in %s", count(in.Parameters), byteSize(in.Bytes), strings.Join(in.DTypes, " and "), plural(in.Files, "file"))

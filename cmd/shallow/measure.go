@@ -12,7 +12,7 @@ import (
 )
 
 type measureCommand struct {
-	Model     string `arg:"" help:"Model directory or hub id."`
+	Model     string `arg:"" help:"Model directory, GGUF file or hub id."`
 	Output    string `short:"o" required:"" help:"Directory for distances.json, heatmap.png and heatmap.svg." placeholder:"DIR"`
 	Samples   int    `help:"Take so many sequences; 0 is all." default:"128"`
 	Length    int    `help:"Cut sequences to so many tokens; 0 is not at all." default:"512"`

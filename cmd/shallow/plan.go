@@ -22,7 +22,7 @@ type planCommand struct {
 	Layers    string  `help:"Drop these layers instead: 21:29 for layers 21 to 28, 21:29,3:5 for two ranges." placeholder:"RANGES"`
 	Rerank    int     `help:"Compare the K best blocks by the loss of the model without them; needs --model and --corpus." default:"0"`
 	As        string  `help:"Print the plan for another tool: mergekit, llama.cpp or peft." enum:"plan,mergekit,llama.cpp,peft" default:"plan" placeholder:"TOOL"`
-	Model     string  `help:"Model directory or hub id, for --rerank and --as." placeholder:"DIR"`
+	Model     string  `help:"Model directory, GGUF file or hub id, for --rerank and --as." placeholder:"DIR"`
 	Output    string  `short:"o" help:"File to write; plan.json beside distances.json, or here, if not given." placeholder:"FILE"`
 	JSON      bool    `help:"Print the plan as JSON."`
 	Quiet     bool    `short:"q" help:"Show no progress."`

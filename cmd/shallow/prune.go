@@ -16,7 +16,7 @@ import (
 )
 
 type pruneCommand struct {
-	Model     string   `arg:"" help:"Model directory or hub id."`
+	Model     string   `arg:"" help:"Model directory, GGUF file or hub id."`
 	Output    string   `short:"o" help:"Directory of the shallower checkpoint." placeholder:"DIR"`
 	Plan      string   `help:"plan.json, which says what goes." placeholder:"FILE"`
 	Layers    string   `help:"Or the layers that go: 21:29 for layers 21 to 28, 21:29,3:5 for two ranges." placeholder:"RANGES"`

@@ -9,7 +9,7 @@ import (
 )
 
 type statesCommand struct {
-	Model  string `arg:"" help:"Model directory or hub id."`
+	Model  string `arg:"" help:"Model directory, GGUF file or hub id."`
 	Output string `short:"o" required:"" help:"File to write, in the safetensors format." placeholder:"FILE"`
 	Skip   string `help:"Layers to leave out, as 2:4 for layers 2 and 3." placeholder:"RANGES"`
 	Logits bool   `help:"Write the logits too."`

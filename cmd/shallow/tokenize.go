@@ -17,7 +17,7 @@ import (
 )
 
 type tokenizeCommand struct {
-	Tokenizer string `arg:"" name:"model" help:"Model directory, hub id, or tokenizer.json."`
+	Tokenizer string `arg:"" name:"model" help:"Model directory, GGUF file, hub id, or tokenizer.json."`
 	File      string `arg:"" optional:"" help:"Text, a line at a time, or .jsonl with a text in each object; stdin if not given."`
 	Decode    bool   `help:"Turn ids back: lines of numbers, JSON lists, or objects with ids."`
 	Special   bool   `help:"Print the ids of a line of text with the special tokens that the tokenizer adds."`
