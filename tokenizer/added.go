@@ -38,6 +38,9 @@ func (a *addedTokens) add(content string, token addedToken) error {
 	if a.total += len(content); a.total > maxTrie {
 		return fmt.Errorf("added tokens have more than %d bytes together", maxTrie)
 	}
+	if _, n, ok := a.trie.longest(content); ok && n == len(content) {
+		return nil // the normalizer made two tokens one; the first is found
+	}
 	a.trie.add(content, int32(len(a.tokens)))
 	a.tokens = append(a.tokens, token)
 	return nil
