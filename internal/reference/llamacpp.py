@@ -8,6 +8,7 @@ For each small checkpoint:
 3. llama.cpp loads both, and their logits and greedy continuations must be the same to the bit.
 4. Where llama.cpp computes what transformers does, those logits must be transformers' for the cut, within 1e-4 of the
    largest (gemma: 2e-3).
+   "quantised" does the same with files that llama.cpp quantises, and llama.cpp's own pruning (llama-quantize --prune-layers).
 5. Where shallow runs the GGUF file, its logits must be llama.cpp's, and its distances those of the checkpoint within 1e-5.
 """
 import argparse
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 
+import check_gguf
 import gguf
 import numpy as np
 import sentencepiece
@@ -195,6 +197,38 @@ def check(a, case, cut, keys, why_not):
     return not failed
 
 
+# Kinds of llama.cpp's quantised files, by their numbers in enum llama_ftype; those of 1 and 2 bits want statistics of use.
+FILES = {"F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "Q2_K": 10, "Q3_K_S": 11, "Q3_K_M": 12, "Q3_K_L": 13,
+         "Q4_K_S": 14, "Q4_K_M": 15, "Q5_K_M": 17, "Q6_K": 18, "IQ3_S": 26, "IQ3_M": 27, "IQ4_NL": 25, "IQ4_XS": 30, "BF16": 32,
+         "TQ1_0": 36, "TQ2_0": 37, "Q1_0": 40, "Q2_0": 41}
+
+
+def check_files(a):
+    """llama.cpp quantises a model; shallow and llama.cpp prune it: the same tensors, logits and greedy tokens."""
+    folder, drop = os.path.join(a.work, "cases", "quantised"), (2, 3)
+    os.makedirs(folder, exist_ok=True)
+    at = lambda name: os.path.join(folder, name)
+    check_gguf.model_file(at("f32.gguf"), "llama", gguf.GGMLQuantizationType.F32, layers=6, d=256, f=512, keys=check_gguf.bytes_vocabulary)
+    quantize, ok = os.path.join(a.work, "llamacpp_quantize"), True
+    for name, number in FILES.items():
+        done = subprocess.run([quantize, at("f32.gguf"), at("q.gguf"), str(number)], capture_output=True, text=True)
+        if done.returncode:
+            print(f"{name}: llama.cpp does not make it: {done.stderr.strip()}")
+            continue
+        run(quantize, at("q.gguf"), at("theirs.gguf"), "prune", "llama.block_count", 4, *drop)
+        if os.path.exists(at("ours.gguf")):
+            os.remove(at("ours.gguf"))
+        run(os.path.join(a.work, "shallow"), "prune", at("q.gguf"), "--layers", "2:4", "-o", at("ours.gguf"), "-q")
+        differ, tensors, n = same_files(at("ours.gguf"), at("theirs.gguf"))
+        x, y = (logits(a, at(f), [1, 5, 60, 33, 2, 17, 17, 40]) for f in ("ours.gguf", "theirs.gguf"))
+        same = np.array_equal(x[0], y[0]) and x[1] == y[1] and np.isfinite(x[0]).all()
+        kinds = sorted({t.tensor_type.name for t in gguf.GGUFReader(at("ours.gguf")).tensors})
+        good = tensors and same and not differ
+        print(f"{name} ({' '.join(kinds)}): {n} tensors, {x[0].size} logits and 16 greedy tokens {'equal' if good else f'DIFFER {differ}'}", flush=True)
+        ok = ok and good
+    return ok
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--source", required=True)
@@ -203,6 +237,8 @@ def main():
     parser.add_argument("cases", nargs="*")
     a = parser.parse_args()
     results = [check(a, *case) for case in CASES if not a.cases or case[0] in a.cases]
+    if not a.cases or "quantised" in a.cases:
+        results.append(check_files(a))
     sys.exit(not all(results))
 
 

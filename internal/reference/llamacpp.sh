@@ -20,14 +20,16 @@ if ! ls "$work"/llama_cpp_python-*/ >/dev/null 2>&1; then
 fi
 source=$(echo "$work"/llama_cpp_python-*/vendor/llama.cpp)
 
-if ! test -x "$work/llamacpp_logits"; then
+if ! test -x "$work/llamacpp_logits" || ! test -x "$work/llamacpp_quantize"; then
 	cmake -S "$source" -B "$work/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DGGML_NATIVE=ON -DGGML_OPENMP=OFF \
 		-DLLAMA_CURL=OFF -DLLAMA_BUILD_COMMON=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
 		-DLLAMA_BUILD_SERVER=OFF >"$work/build.log"
 	nice -n 19 cmake --build "$work/build" --target llama >>"$work/build.log"
-	c++ -O2 -std=c++17 -I"$source/include" -I"$source/ggml/include" "$here/llamacpp_logits.cpp" \
-		$(find "$work/build" -name libllama.a) $(find "$work/build" -name libggml.a) $(find "$work/build" -name "libggml-cpu.a") \
-		$(find "$work/build" -name libggml-base.a) -lpthread -ldl -o "$work/llamacpp_logits"
+	for program in llamacpp_logits llamacpp_quantize; do
+		c++ -O2 -std=c++17 -I"$source/include" -I"$source/ggml/include" "$here/$program.cpp" \
+			$(find "$work/build" -name libllama.a) $(find "$work/build" -name libggml.a) $(find "$work/build" -name libggml-cpu.a) \
+			$(find "$work/build" -name libggml-base.a) -lpthread -ldl -o "$work/$program"
+	done
 fi
 (cd "$here/../.." && go build -o "$work/shallow" ./cmd/shallow)
 PYTHONPATH="$source/gguf-py" "$python" "$here/llamacpp.py" --source "$source" --work "$work" --families "$families" "$@"
