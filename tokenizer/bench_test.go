@@ -30,6 +30,18 @@ func BenchmarkEncode(b *testing.B) {
 			}
 		})
 	}
+	for _, form := range []string{"bpe", "bpe-unknown", "bpe-suffix", "unigram", "unigram-bytes"} {
+		b.Run("sentencepiece-"+form, func(b *testing.B) {
+			tok, err := Open(bare(b, filepath.Join("testdata", "sentencepiece", form+".model")))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				tok.Encode(text, true)
+			}
+		})
+	}
 	// No blank, no seam: every merge depends on its neighbours.
 	for _, name := range []string{"llama2", "llama3"} {
 		b.Run(name+"-one-word", func(b *testing.B) {

@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/rivo/uniseg"
+	"github.com/clipperhouse/uax29/v2/graphemes"
 )
 
 // Normalizers of older models, and of those that came from SentencePiece with its character map.
@@ -125,9 +125,8 @@ func precompiled(m *charsmap) normalizer {
 	}
 	return func(s string, _ bool, limit int) (string, error) {
 		var out strings.Builder
-		for state := -1; s != ""; {
-			var cluster string
-			cluster, s, _, state = uniseg.FirstGraphemeClusterInString(s, state)
+		for clusters := graphemes.FromString(s); clusters.Next(); {
+			cluster := clusters.Value()
 			if out.Len() > limit {
 				return "", errTooLong
 			}
