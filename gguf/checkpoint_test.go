@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -214,6 +215,53 @@ func sequences(t *testing.T, dir string) [][]int {
 		sequences = append(sequences, ids)
 	}
 	return sequences
+}
+
+// TestConfig holds what is said to the decoder about layers that differ.
+func TestConfig(t *testing.T) {
+	small := func(arch string, more ...Entry) *checkpoint.Config {
+		t.Helper()
+		b := newBuilder(arch, 6).add(u32(arch+".embedding_length", 8), u32(arch+".context_length", 64), u32(arch+".feed_forward_length", 4),
+			u32(arch+".attention.head_count", 2), f32(arch+".attention.layer_norm_rms_epsilon", 1e-5)).add(more...)
+		c, err := b.tensor("token_embd.weight", F32, 8, 32).tensor("blk.0.attn_q.bias", F32, 8).open(t).Checkpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return c.Config
+	}
+	c := small("llama")
+	if got := c.String("rope_pairs", ""); got != "neighbours" || !c.Bool("attention_bias", false) || !c.Bool("tie_word_embeddings", false) ||
+		c.Float("rms_norm_eps", 0) != 1e-5 || c.Int("head_dim", 0) != 4 || c.Int("vocab_size", 0) != 32 || c.Int("num_key_value_heads", 0) != 2 {
+		t.Errorf("llama: %s", c.Bytes())
+	}
+	if c := small("qwen2"); c.Has("rope_pairs") {
+		t.Errorf("qwen2: %s", c.Bytes())
+	}
+	if got := small("smollm3").Ints("no_rope_layers"); !slices.Equal(got, []int{1, 1, 1, 0, 1, 1}) {
+		t.Errorf("smollm3: no_rope_layers %v", got)
+	}
+	if c := small("olmo2"); c.ModelType() != "olmo2" || c.Has("layer_types") {
+		t.Errorf("olmo2: %s", c.Bytes())
+	}
+	for name, pattern := range map[string]Entry{
+		"none": u32("olmo2.other", 1), "a period": u32("olmo2.attention.sliding_window_pattern", 4),
+		"a list": flags("olmo2.attention.sliding_window_pattern", []bool{true, true, true, false, true, true}),
+	} {
+		c := small("olmo2", u32("olmo2.attention.sliding_window", 16), pattern)
+		types := strings.Join(c.Strings("layer_types"), " ")
+		if want := strings.Repeat("sliding_attention ", 3) + "full_attention sliding_attention sliding_attention"; types != want || c.ModelType() != "olmo3" || c.Int("sliding_window", 0) != 16 {
+			t.Errorf("%s: %s", name, c.Bytes())
+		}
+	}
+	c = small("qwen3", text("qwen3.rope.scaling.type", "yarn"), f32("qwen3.rope.scaling.factor", 4), u32("qwen3.rope.scaling.original_context_length", 16))
+	if s := c.Sub("rope_scaling"); s == nil || s.String("rope_type", "") != "yarn" || s.Float("factor", 0) != 4 || s.Int("original_max_position_embeddings", 0) != 16 {
+		t.Errorf("yarn: %s", c.Bytes())
+	}
+	c = small("llama", f32("llama.rope.scale_linear", 2)) // the old key
+	if s := c.Sub("rope_scaling"); s == nil || s.String("rope_type", "") != "linear" || s.Float("factor", 0) != 2 {
+		t.Errorf("linear: %s", c.Bytes())
+	}
 }
 
 // TestUnsupported names what keeps a file from being run, and lists it all the same.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"shallow/checkpoint"
 )
 
 // TestValues reads metadata of every kind from a file that llama.cpp's gguf package wrote.
@@ -191,6 +193,11 @@ func TestVersion2(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(newBuilder("llama", 2).layers(2).bytes())
 	f.Add(newBuilder("llama", 1).add(texts("a", "b", "c"), u32s("d", 1, 2), u32("general.alignment", 1)).tensor("x", 99, 5).bytes())
+	for arch := range families {
+		f.Add(newBuilder(arch, 2).add(u32(arch+".embedding_length", 8), u32(arch+".context_length", 8), u32(arch+".feed_forward_length", 8),
+			u32(arch+".attention.head_count", 2), f32(arch+".attention.layer_norm_rms_epsilon", 1e-5), f32(arch+".attention.scale", 1),
+			u32(arch+".attention.sliding_window", 4), text(arch+".rope.scaling.type", "yarn")).tensor("blk.1.attn_q.weight", F32, 8, 8).bytes())
+	}
 	for _, name := range []string{"testdata/types.gguf"} {
 		data, err := os.ReadFile(name)
 		if err != nil {
@@ -221,6 +228,14 @@ func FuzzRead(f *testing.F) {
 			e.Texts()
 		}
 		if s, err := file.shape(); err == nil {
+			if family, ok := families[s.arch]; ok {
+				_, _ = file.parts(s, family)
+				if config, err := file.config(s, family); err == nil {
+					if _, err := checkpoint.ParseConfig(config); err != nil {
+						t.Fatalf("config.json cannot be read: %v", err)
+					}
+				}
+			}
 			// Whatever the metadata say, pruning them ends in an error or in metadata that are read again.
 			if s.layers < 2 {
 				return

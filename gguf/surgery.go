@@ -139,7 +139,10 @@ func (o *surgery) depths() error {
 		if before == after || strings.HasPrefix(o.arch, "gemma") && o.headsFill() {
 			continue
 		}
-		return fmt.Errorf("llama.cpp %s where a %s has %d layers and not otherwise, so %d of %d layers would be run differently; choose another number of layers", o.known.about, o.arch, n, o.kept(), o.layers)
+		if before {
+			return fmt.Errorf("llama.cpp %s where a %s has %d layers, as this one, and not otherwise: whatever is cut out of it would be run differently", o.known.about, o.arch, n)
+		}
+		return fmt.Errorf("llama.cpp %s where a %s has %d layers, which are what would be left: choose another number of layers", o.known.about, o.arch, n)
 	}
 	return nil
 }
