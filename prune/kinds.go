@@ -114,6 +114,21 @@ func mimoFlash(r reader, layer int) string {
 
 func firstIsOther(_ reader, layer int) string { return fmt.Sprint(layer == 0) }
 
+func lastIsOther(r reader, layer int) string { return fmt.Sprint(layer == r.layers-1) }
+
+// number makes every layer a kind of its own.
+func number(_ reader, layer int) string { return fmt.Sprint(layer) }
+
+// numberUnless does so where config.json lacks a key.
+func numberUnless(key string) func(reader, int) string {
+	return func(r reader, layer int) string {
+		if r.Has(key) {
+			return ""
+		}
+		return fmt.Sprint(layer)
+	}
+}
+
 func firstIsDense(_ reader, layer int) string {
 	if layer == 0 {
 		return quoted("dense")

@@ -12,6 +12,7 @@ const (
 	last      class = "last layer"
 	period    class = "period"
 	tail      class = "tail"
+	scale     class = "depth scale"
 	shared    class = "shared"
 	names     class = "names"
 	none      class = "none"
@@ -30,6 +31,7 @@ var classes = []struct {
 	{last, "The number of the last layer of a kind: lowered by the dropped layers up to it; -1, the model's last, stays."},
 	{period, "Every so many layers: written out as a list where the family's readers take one; else the cut must leave the rest in step, or it is refused."},
 	{tail, "So many layers at the end use the keys and values of layers before them: lowered by the dropped ones among them; the layers they use must stay."},
+	{scale, "Divided by the root of the number of layers before it multiplies what a layer adds: multiplied so that the quotient stays, to the last bit."},
 	{shared, "Ties layers together, so that no cut is known to be right: refused unless zero or false."},
 	{names, "Layers named inside texts: those of dropped layers go, the others are renumbered."},
 	{none, "Has nothing to do with the decoder's layers, however long its list is."},
@@ -83,6 +85,7 @@ var rules = map[string]class{
 	"moe_layers":             remap,
 	"moe_layers_enum":        remap, // a string: "3,4,5"
 	"hybrid_layer_ids":       remap,
+	"global_attn_idx":        remap,
 	"per_layer_config":       remap, // an object, layer numbers as keys
 	"pruned_heads":           remap,
 	"full_attn_layers":       remapOne,
@@ -111,9 +114,11 @@ var rules = map[string]class{
 	"scale_attn_by_inverse_layer_idx":     period, // true: every layer is a kind of its own
 
 	"num_kv_shared_layers": tail,
+	"scale_depth":          scale, // of MiniCPM
 
 	"hidden_size_per_layer_input": shared, // one tensor then holds a slice of its rows for each layer
 	"use_cla":                     shared, // layers use the keys and values of others
+	"kv_reuse_group":              shared, // the same, of Hymba
 
 	"quantization_config": names,
 	"compression_config":  names,

@@ -50,7 +50,7 @@ func cut(c *checkpoint.Config, layout checkpoint.Layout, drop []int) ([]byte, []
 		s.model = c.ModelType()
 	}
 	s.findHomes()
-	for _, step := range []func() error{s.applyRules, s.writeThresholds, s.checkSharing, s.settleImplied} {
+	for _, step := range []func() error{s.applyRules, s.writeThresholds, s.writeScale, s.checkSharing, s.settleImplied} {
 		if err := step(); err != nil {
 			return nil, nil, fmt.Errorf("prune: config.json: %w", err)
 		}
@@ -174,10 +174,12 @@ func (s *surgery) apply(v checkpoint.Value) error {
 		}
 	case v.Kind == checkpoint.Number && c == tail:
 		return s.tail(v)
+	case v.Kind == checkpoint.Number && c == scale:
+		return s.scaleDepth(v)
 	case c == "" && v.Kind == checkpoint.List && len(v.Items) == s.layers:
 		return fmt.Errorf("%s is a list of %d elements, as many as there are layers, and what it means is not known: "+
 			"whether to cut it cannot be guessed", v.Name(), s.layers)
-	case c == "" && v.Kind == checkpoint.List && strings.Contains(v.Key(), "layer") && numbers(v.Items):
+	case c == "" && v.Kind == checkpoint.List && speaksOfLayers(v.Key()) && numbers(v.Items):
 		return fmt.Errorf("%s lists numbers, perhaps of layers, and what it means is not known: whether to renumber them cannot be guessed", v.Name())
 	case c == "" && v.Kind == checkpoint.Object && numbers(v.Keys):
 		return fmt.Errorf("%s has numbers as keys, perhaps of layers, and what it means is not known: whether to renumber them cannot be guessed", v.Name())
@@ -218,6 +220,16 @@ func (s *surgery) refuseNames(v checkpoint.Value) error {
 		}
 	}
 	return nil
+}
+
+// speaksOfLayers reports whether a list of numbers under a key may be one of layers.
+func speaksOfLayers(key string) bool {
+	for _, part := range []string{"layer", "_idx", "indices", "indexes"} {
+		if strings.Contains(key, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // numbers reports whether texts are whole numbers, and there are any.

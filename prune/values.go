@@ -3,6 +3,7 @@ package prune
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -202,6 +203,45 @@ func (s *surgery) period(v checkpoint.Value) error {
 	for at, l := range s.kept {
 		if at%n != l%n {
 			return &misfit{fmt.Sprintf("%s is %d, and no list is known to stand in for it: layer %d would take the part of layer %d", v.Name(), n, l, at)}
+		}
+	}
+	return nil
+}
+
+// scaleDepth keeps scale_depth / √L, by which MiniCPM multiplies what a layer adds to the stream.
+// Source: MiniCPMDecoderLayer in OpenBMB's modeling_minicpm.py and in transformers.
+func (s *surgery) scaleDepth(v checkpoint.Value) error {
+	old, err := strconv.ParseFloat(v.Literal, 64)
+	if err != nil || math.IsInf(old, 0) {
+		return fmt.Errorf("%s is %.40s, expected a number", v.Name(), v.Literal)
+	}
+	s.setScale(v.Path, old)
+	return nil
+}
+
+func (s *surgery) setScale(path []string, old float64) {
+	want := old / math.Sqrt(float64(s.layers))
+	root := math.Sqrt(float64(len(s.kept)))
+	scaled := want * root
+	// The product is rounded: one of its neighbours may give the quotient to the last bit.
+	for _, candidate := range []float64{scaled, math.Nextafter(scaled, math.Inf(1)), math.Nextafter(scaled, math.Inf(-1))} {
+		if candidate/root == want {
+			scaled = candidate
+			break
+		}
+	}
+	text := strconv.FormatFloat(scaled, 'g', -1, 64)
+	s.set(path, text)
+	s.note("%s: %v is now %s, since it is divided by the root of the number of layers", strings.Join(path, "."), old, text)
+}
+
+// impliedScales are what readers take for scale_depth where config.json has no such key.
+var impliedScales = map[string]float64{"minicpm": 1, "minicpm3": 1.4}
+
+func (s *surgery) writeScale() error {
+	if implied, ok := impliedScales[s.model]; ok && !slices.Contains(s.decoder.Keys(), "scale_depth") {
+		for _, home := range s.homes {
+			s.setScale(append(slices.Clone(home), "scale_depth"), implied)
 		}
 	}
 	return nil
