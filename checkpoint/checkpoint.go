@@ -138,7 +138,7 @@ func (c *Checkpoint) noWeights() error {
 		case ".bin", ".pth", ".pt":
 			advice = "its weights are pickled, which is never opened here: convert them to safetensors"
 		case ".gguf":
-			advice = "its weights are GGUF: use the safetensors checkpoint that they were made from"
+			advice = "its weights are GGUF: name that file instead of the directory"
 		default:
 			continue
 		}

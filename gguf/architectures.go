@@ -12,8 +12,10 @@ type architecture struct {
 	windowsIf bool
 	// recurrent is the default of full_attention_interval, for architectures that also read attention.recurrent_layers.
 	recurrent int
-	// noRope is how layers without rotary positions alternate with others; no key can change it.
-	noRope *period
+	// noRope is how layers without rotary positions alternate with others; no key can change it. With noRopeIf they do
+	// where attention.sliding_window is above zero, else all have them.
+	noRope   *period
+	noRopeIf bool
 	// depths are numbers of layers from which llama.cpp concludes something, and what.
 	depths []int
 	about  string
@@ -62,7 +64,7 @@ var special = map[string]architecture{
 
 	"llama4":       {windows: &period{n: 4}, noRope: &period{n: 4}},
 	"afmoe":        {windows: &period{n: 4}, windowsIf: true, noRope: &period{n: 4}},
-	"smallthinker": {windows: &period{n: 4, first: true}, windowsIf: true, noRope: &period{n: 4, first: true}},
+	"smallthinker": {windows: &period{n: 4, first: true}, windowsIf: true, noRope: &period{n: 4, first: true}, noRopeIf: true},
 	"smollm3":      {noRope: &period{n: 4}},
 
 	"qwen3next":  {recurrent: 4},

@@ -72,7 +72,7 @@ func (f *File) config(s shape, a family) ([]byte, error) {
 		m.fail(unsupported("gguf: %s: %s is %g, of other layers %g: not run", f.Path, m.key("rope.freq_base_swa"), v, c.RopeBase))
 	}
 	for _, not := range []string{"expert_count", "attention.clamp_kqv", "attn_logit_softcapping", "final_logit_softcapping", "logit_scale", "residual_scale", "embedding_scale", "attention.scale", "attention.temperature_scale"} {
-		if v := m.float(not, 0); v != 0 && !(a.scaled && scales[not]) {
+		if v := m.float(not, 0); v != 0 && (!a.scaled || !scales[not]) {
 			m.fail(unsupported("gguf: %s: %s is %g, which is not run for a %s", f.Path, m.key(not), v, s.arch))
 		}
 	}

@@ -277,7 +277,11 @@ func (o *surgery) write(e Entry, there bool, format string, a ...any) {
 
 // periods refuses to break a period that llama.cpp has no list for.
 func (o *surgery) periods() error {
-	if p := o.known.noRope; p != nil && !o.whole(*p) && !(o.known.windowsIf && o.windowless()) {
+	if window, ok := o.find("attention.sliding_window"); o.arch == "llama4" && ok && window.isZero() {
+		if o.gone(o.layers - 1) {
+			return fmt.Errorf("llama.cpp leaves the last layer of a %s with %s 0 without rotary positions: it must stay", o.arch, window.Key)
+		}
+	} else if p := o.known.noRope; p != nil && !o.whole(*p) && (!o.known.noRopeIf || !o.windowless()) {
 		return fmt.Errorf("every %d. layer of a %s has no rotary positions, by its number, and llama.cpp reads no list of them%s", p.n, o.arch, o.aligned(p.n))
 	}
 	for _, name := range []string{"interleave_moe_layer_step", "moe_every_n_layers", "full_attention_interval"} {

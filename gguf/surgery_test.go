@@ -73,6 +73,10 @@ func TestSurgery(t *testing.T) {
 
 		{"no rotary positions kept", "smollm3", 12, nil, []int{2, 3, 4, 5}, checks{ints("smollm3.block_count", 8)}, ""},
 		{"no rotary positions broken", "smollm3", 12, nil, []int{2, 3, 4}, nil, "--layers 2:6 keeps the period"},
+		{"no rotary positions without windows", "afmoe", 8, nil, []int{2}, nil, "no rotary positions"},
+		{"rotary positions without windows", "smallthinker", 8, nil, []int{2}, checks{ints("smallthinker.block_count", 7)}, ""},
+		{"no rotary positions at the end", "llama4", 8, []Entry{u32("llama4.attention.sliding_window", 0)}, []int{7}, nil, "it must stay"},
+		{"rotary positions before the end", "llama4", 8, []Entry{u32("llama4.attention.sliding_window", 0)}, []int{6}, checks{ints("llama4.block_count", 7)}, ""},
 		{"experts in every second layer", "llama4", 12, []Entry{u32("llama4.interleave_moe_layer_step", 2)}, []int{2, 3}, nil, "every 4. layer of a llama4 has no rotary positions"},
 		{"experts in every second layer of another", "ernie4_5-moe", 8, []Entry{u32("ernie4_5-moe.interleave_moe_layer_step", 2)}, []int{2}, nil, "--layers 2:4 keeps the period"},
 		{"experts in every layer", "ernie4_5-moe", 8, []Entry{u32("ernie4_5-moe.interleave_moe_layer_step", 1)}, []int{2}, checks{ints("ernie4_5-moe.block_count", 7)}, ""},

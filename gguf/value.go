@@ -56,6 +56,12 @@ func (e Entry) Int() (int64, bool) {
 	return wholeNumber(e.Kind, e.data)
 }
 
+// isZero tells whether the value is the whole number 0.
+func (e Entry) isZero() bool {
+	n, ok := e.Int()
+	return ok && n == 0
+}
+
 // Float is the value as a number.
 func (e Entry) Float() (float64, bool) {
 	if e.Kind == Array || len(e.data) == 0 {
