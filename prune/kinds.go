@@ -119,13 +119,13 @@ func lastIsOther(r reader, layer int) string { return fmt.Sprint(layer == r.laye
 // number makes every layer a kind of its own.
 func number(_ reader, layer int) string { return fmt.Sprint(layer) }
 
-// numberUnless does so where config.json lacks a key.
+// numberUnless does so where config.json lacks a key, and for every number of layers.
 func numberUnless(key string) func(reader, int) string {
 	return func(r reader, layer int) string {
 		if r.Has(key) {
 			return ""
 		}
-		return fmt.Sprint(layer)
+		return fmt.Sprintf("%d of %d", layer, r.layers)
 	}
 }
 

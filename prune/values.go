@@ -46,7 +46,11 @@ func (s *surgery) sliceLetters(v checkpoint.Value) error {
 	if err := json.Unmarshal([]byte(v.Literal), &text); err != nil || len(text) != s.layers {
 		return fmt.Errorf("%s has %d letters, expected one for each of the %d layers", v.Name(), len(text), s.layers)
 	}
-	b, err := json.Marshal(strings.Join(s.pick(strings.Split(text, "")), ""))
+	var letters []byte
+	for _, l := range s.kept {
+		letters = append(letters, text[l])
+	}
+	b, err := json.Marshal(string(letters))
 	if err != nil {
 		return err
 	}
