@@ -73,6 +73,9 @@ type Operations interface {
 	// x [N, D], y [N·k, D].
 	Combine(x, y Tensor, from Routing)
 
+	// Copy is out = x, both [N, D].
+	Copy(out, x Tensor)
+
 	// Gather copies rows: out[i] = x[rows[i]]. rows is Int32 [N, 1].
 	Gather(out, x, rows Tensor)
 

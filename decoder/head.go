@@ -34,7 +34,7 @@ func (m *Model) head(pack bool, rows int) *Head {
 		h.bias = m.load(s.headBias())
 	}
 	if rows == 0 {
-		h.rows = min(max(headBytes/(4*s.V), 16), m.options.Rows)
+		h.rows = headRows(s, m.options.Rows)
 	}
 	if pack {
 		mapped := h.weight
@@ -44,6 +44,9 @@ func (m *Model) head(pack bool, rows int) *Head {
 	h.arena = m.Device.NewArena(compute.Float32.Bytes(h.rows*(s.D+s.V)) + 2*arenaAlignment)
 	return h
 }
+
+// headRows is how many rows of logits are in memory at once.
+func headRows(s *Spec, rows int) int { return min(max(headBytes/(4*s.V), 16), rows) }
 
 // Release gives the head's memory back and lets its pages of the file go.
 func (h *Head) Release() {
@@ -84,8 +87,15 @@ func (h *Head) apply(x compute.Tensor) compute.Tensor {
 	m, s := h.model, h.model.Spec
 	h.arena.Reset()
 	normed := h.arena.New(compute.Float32, x.Rows, s.D)
-	m.norm(normed, x, h.norm)
+	m.norm(normed, x, h.norm, compute.Tensor{})
 	logits := h.arena.New(compute.Float32, x.Rows, s.V)
+	h.logits(logits, normed)
+	return logits
+}
+
+// logits are those of normed states.
+func (h *Head) logits(logits, normed compute.Tensor) {
+	m, s := h.model, h.model.Spec
 	m.Device.MatMul(normed, m.headIn, h.to(logits))
 	if s.LogitScale != 1 {
 		m.Device.Scale(logits, s.LogitScale)
@@ -93,7 +103,6 @@ func (h *Head) apply(x compute.Tensor) compute.Tensor {
 	if s.LogitCap != 0 {
 		m.Device.SoftCap(logits, s.LogitCap)
 	}
-	return logits
 }
 
 // Logits gives the logits of states x [n, D] that left the last layer: n·V numbers, row after row.

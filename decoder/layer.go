@@ -28,11 +28,17 @@ type Layer struct {
 	tensors []compute.Tensor
 }
 
-// linear is a projection: a weight [M, K], perhaps packed, and perhaps a bias [1, M].
-type linear struct{ weight, bias compute.Tensor }
+// linear is a projection: a weight [M, K], perhaps packed, and perhaps a bias [1, M]; their gradients where they are
+// trained, and an adapter, which may be that of several projections: its outputs from first on belong to this one.
+type linear struct {
+	weight, bias   compute.Tensor
+	dweight, dbias compute.Tensor
+	adapter        *Adapter
+	first          int
+}
 
-// normTensors are the weight [1, C] of a norm, and perhaps its bias.
-type normTensors struct{ weight, bias compute.Tensor }
+// normTensors are the weight [1, C] of a norm, and perhaps its bias; their gradients where they are trained.
+type normTensors struct{ weight, bias, dweight, dbias compute.Tensor }
 
 func (n normTensors) given() bool { return n.weight.Given() }
 
@@ -64,9 +70,9 @@ func (m *Model) layer(i int, pack bool) *Layer {
 		l.tensors = append(l.tensors, t)
 		return t
 	}
-	vectors := func(n norm) normTensors { return normTensors{load(n.weight, false), load(n.bias, false)} }
-	matrix := func(p projection) linear { return linear{load(p.weight, pack), load(p.bias, false)} }
-	small := func(p projection) linear { return linear{load(p.weight, false), load(p.bias, false)} }
+	vectors := func(n norm) normTensors { return normTensors{weight: load(n.weight, false), bias: load(n.bias, false)} }
+	matrix := func(p projection) linear { return linear{weight: load(p.weight, pack), bias: load(p.bias, false)} }
+	small := func(p projection) linear { return linear{weight: load(p.weight, false), bias: load(p.bias, false)} }
 
 	w := m.Spec.weightsOf(i)
 	l.attentionNorm, l.attentionOutNorm = vectors(w.attentionNorm), vectors(w.attentionOutNorm)

@@ -9,6 +9,15 @@ type workspace struct {
 	rows   int // that the arena has room for
 
 	cache compute.Cache // of the layer at hand; sessions have their own
+
+	trace trace
+	keep  bool // the trace, for a backward pass
+
+	// For training alone.
+	gradients compute.Gradients
+	tokens    compute.Tensor // Int32 [N, 1], what dropout counts rows by
+	dropout   compute.DropoutKey
+	dropped   compute.Tensor // room for the input of an adapter after dropout
 }
 
 func (w *workspace) floats(rows, cols int) compute.Tensor {

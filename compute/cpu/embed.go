@@ -25,6 +25,18 @@ func (d *Device) Embed(out, table, ids compute.Tensor, scale float32) {
 	})
 }
 
+// Copy copies all rows.
+func (d *Device) Copy(out, x compute.Tensor) {
+	if !d.ok() || !d.fits("Copy", "out", out, out.Rows, out.Cols, compute.Float32) || !d.fits("Copy", "x", x, out.Rows, out.Cols, compute.Float32) {
+		return
+	}
+	d.eachRows(out.Rows, out.Cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			copy(floatRow(out, i), floatRow(x, i))
+		}
+	})
+}
+
 // Gather copies rows. A row outside x is the device's error, and nothing is written.
 func (d *Device) Gather(out, x, rows compute.Tensor) {
 	if !d.ok() || !d.fits("Gather", "out", out, out.Rows, out.Cols, float32Kind...) ||
