@@ -15,7 +15,7 @@ python=${PYTHON:-python3}
 
 if ! ls "$work"/llama_cpp_python-*/ >/dev/null 2>&1; then
 	ls "$work"/llama_cpp_python-*.tar.gz >/dev/null 2>&1 ||
-		"$python" -m pip download --no-deps --no-binary :all: --no-build-isolation -d "$work" llama-cpp-python
+		"$python" -m pip download --no-deps --no-binary llama-cpp-python -d "$work" llama-cpp-python==0.3.36
 	tar -xzf "$work"/llama_cpp_python-*.tar.gz -C "$work"
 fi
 source=$(echo "$work"/llama_cpp_python-*/vendor/llama.cpp)
