@@ -232,13 +232,25 @@ func (n layerNames) followed(number string) bool {
 // numeric is what may stand in a layer's place so that it is sure which layers are meant: digits, classes of digits, groups and repetitions.
 var numeric = regexp.MustCompile(`^(?:[0-9|()?+*]|\\d|\(\?:|\[\^?(?:[0-9-]|\\d)+\]|\{[0-9,]+\})*$`)
 
+// maxToken bounds what is compiled as an expression, in bytes: far more than all layers' numbers in a row take.
+const maxToken = 2000
+
 // meant are the layers that a token stands for, in ascending order.
 func (n layerNames) meant(t token) (layers []int, err error) {
 	if !strings.ContainsAny(t.text, `0123456789\[(`) {
 		return nil, nil // a name, or an asterisk
 	}
+	if l, err := strconv.Atoi(t.text); t.plain && !t.loose && err == nil && strconv.Itoa(l) == t.text {
+		if l >= n.total {
+			return nil, nil
+		}
+		return []int{l}, nil
+	}
+	if len(t.text) > maxToken || !numeric.MatchString(t.text) {
+		return nil, fmt.Errorf("has %.40q in a layer's place, which is not understood", t.text)
+	}
 	expression, err := regexp.Compile("^(?:" + t.text + ")$")
-	if err != nil || !numeric.MatchString(t.text) {
+	if err != nil {
 		return nil, fmt.Errorf("has %.40q in a layer's place, which is not understood", t.text)
 	}
 	for l := range n.total {

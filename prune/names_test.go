@@ -107,6 +107,9 @@ func FuzzRenumber(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
+		if _, err := regexp.Compile(in); err != nil {
+			return
+		}
 		n := named("model.layers.")
 		text := `re:model\.layers\.` + in + `\.mlp`
 		old, err := regexp.Compile("^(?:" + strings.TrimPrefix(text, "re:") + ")$")
