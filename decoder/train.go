@@ -38,7 +38,9 @@ type TrainingRoom struct {
 type Batch struct {
 	Sequences [][]int
 	Targets   [][]int32
-	// Weight is what each predicted token's loss counts, as 1 over the tokens of an optimizer step.
+	// Weights are what each predicted token's loss counts beside Weight; nil is 1 everywhere.
+	Weights [][]float32
+	// Weight is what every predicted token's loss counts, as 1 over the tokens of an optimizer step.
 	Weight float32
 	// Step and MicroStep count from 0: dropout depends on them.
 	Step, MicroStep uint32
@@ -120,12 +122,9 @@ func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
 	if len(ids) > t.room.Rows {
 		return 0, fmt.Errorf("decoder: a micro-batch of %d tokens in room for %d", len(ids), t.room.Rows)
 	}
-	targets := make([]int32, 0, len(ids))
-	for i, list := range b.Targets {
-		if i >= len(lengths) || len(list) != lengths[i] {
-			return 0, fmt.Errorf("decoder: sequence %d has %d targets", i, len(list))
-		}
-		targets = append(targets, list...)
+	targets, weights, err := b.predictions(lengths)
+	if err != nil {
+		return 0, err
 	}
 	p := m.newPlan(lengths, [][]span{whole(lengths)})
 	defer p.release(m.Device)
@@ -156,7 +155,7 @@ func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
 		l.forward(w, x, w.cache, rows)
 	}
 
-	loss, err := t.loss(w, x, targets, b.Weight)
+	loss, err := t.loss(w, x, targets, weights)
 	if err != nil {
 		return 0, err
 	}
@@ -178,6 +177,29 @@ func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
 	return loss, m.Device.Sync()
 }
 
+// predictions are the targets of all tokens, one sequence after another, and what each counts.
+func (b Batch) predictions(lengths []int) (targets []int32, weights []float32, err error) {
+	if len(b.Targets) != len(lengths) || b.Weights != nil && len(b.Weights) != len(lengths) {
+		return nil, nil, fmt.Errorf("decoder: %d sequences, %d lists of targets, %d of weights", len(lengths), len(b.Targets), len(b.Weights))
+	}
+	for i, list := range b.Targets {
+		if len(list) != lengths[i] || b.Weights != nil && len(b.Weights[i]) != lengths[i] {
+			return nil, nil, fmt.Errorf("decoder: sequence %d has %d tokens and %d targets", i, lengths[i], len(list))
+		}
+		for j, target := range list {
+			weight := b.Weight
+			if b.Weights != nil {
+				weight *= b.Weights[i][j]
+			}
+			if target < 0 {
+				weight = 0
+			}
+			targets, weights = append(targets, target), append(weights, weight)
+		}
+	}
+	return targets, weights, nil
+}
+
 // kept takes x through a layer and keeps what its backward pass needs in an arena.
 func (t *Training) kept(w *workspace, l *Layer, arena compute.Arena, x compute.Tensor, r *rows) trace {
 	w.arena, w.keep, w.trace = arena, true, trace{}
@@ -196,15 +218,9 @@ func whole(lengths []int) []span {
 }
 
 // loss gives the loss of states x that left the last layer, and writes its gradient to dx, a few rows of logits at a time.
-func (t *Training) loss(w *workspace, x compute.Tensor, targets []int32, weight float32) (float64, error) {
+func (t *Training) loss(w *workspace, x compute.Tensor, targets []int32, weights []float32) (float64, error) {
 	m, s, h, g := t.model, t.model.Spec, t.head, t.gradients
 	dev := m.Device
-	weights := make([]float32, len(targets))
-	for i, target := range targets {
-		if target >= 0 {
-			weights[i] = weight
-		}
-	}
 	at, ws := m.uploadInts(targets), m.upload(weights, len(weights), 1)
 	losses := dev.New(compute.Float32, x.Rows, 1)
 	defer func() {
