@@ -44,6 +44,9 @@ type inspection struct {
 	KVHeads    int      `json:"kv_heads,omitempty"`
 	HeadSize   int      `json:"head_size,omitempty"`
 	Feed       int      `json:"feed_forward,omitempty"`
+	Experts    int      `json:"experts,omitempty"` // of each mixture
+	Chosen     int      `json:"experts_per_token,omitempty"`
+	ExpertFeed int      `json:"expert_feed_forward,omitempty"`
 	Vocabulary int      `json:"vocabulary,omitempty"`
 	Context    int      `json:"context,omitempty"`
 	Parameters int64    `json:"parameters"`
@@ -113,6 +116,7 @@ func inspect(cp *checkpoint.Checkpoint) (*inspection, error) {
 		in.Supported = true
 		in.Hidden, in.Heads, in.KVHeads, in.HeadSize = spec.D, spec.H, spec.K, spec.HeadSize
 		in.Feed, in.Vocabulary, in.Context = spec.F, spec.V, spec.Context
+		in.Experts, in.Chosen, in.ExpertFeed = spec.Experts.Count, spec.Experts.Chosen, spec.Experts.F
 		in.CacheBytes = spec.CacheBytes(compute.BFloat16)
 	}
 	in.addTensors(cp, layout)
@@ -178,6 +182,9 @@ func (in *inspection) print() error {
 	if in.Supported {
 		row("family\t%s", in.Type)
 		row("layers\t%d, hidden size %d, %d heads of %d, %d key-value heads, feed-forward %d", in.Layers, in.Hidden, in.Heads, in.HeadSize, in.KVHeads, in.Feed)
+		if in.Experts > 0 {
+			row("experts\t%d of %d for each token, feed-forward %d", in.Chosen, in.Experts, in.ExpertFeed)
+		}
 		row("vocabulary\t%d, context %d", in.Vocabulary, in.Context)
 	} else {
 		row("family\t%s: cannot be run (%s)%s", in.Type, in.Note, in.advice)
