@@ -119,10 +119,10 @@ func lastIsOther(r reader, layer int) string { return fmt.Sprint(layer == r.laye
 // number makes every layer a kind of its own.
 func number(_ reader, layer int) string { return fmt.Sprint(layer) }
 
-// numberUnless does so where config.json lacks a key, and for every number of layers.
-func numberUnless(key string) func(reader, int) string {
+// numberUnless does so where config.json has none of some keys, and for every number of layers.
+func numberUnless(keys ...string) func(reader, int) string {
 	return func(r reader, layer int) string {
-		if r.Has(key) {
+		if slices.ContainsFunc(keys, r.Has) {
 			return ""
 		}
 		return fmt.Sprintf("%d of %d", layer, r.layers)

@@ -133,6 +133,8 @@ var rules = map[string]class{
 	"mtp_hybrid_override_pattern": none,
 	"mtp_per_layer_config":        none,
 	"encoder_layers":              none,
+	"vision_feature_layer":        none, // of the tower for pictures
+	"vision_feature_layers":       none,
 	"label2id":                    none,
 	"id2label":                    none,
 	"block_types":                 none, // of Griffin: repeated over the layers, see implied
