@@ -28,8 +28,10 @@ func (r *run) quantisation() string {
 			}
 		}
 	}
-	for name := range r.companions {
-		return name
+	for _, name := range quantFiles {
+		if r.companions[name] != nil {
+			return name
+		}
 	}
 	return ""
 }
