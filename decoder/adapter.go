@@ -84,3 +84,19 @@ func (l *Layer) attach(adapters []*Adapter) error {
 	}
 	return nil
 }
+
+// trains reports whether anything of the layer is trained.
+func (l *Layer) trains() bool {
+	for _, p := range []linear{l.query, l.key, l.value, l.output, l.gate, l.up, l.down} {
+		if p.adapter != nil || p.dweight.Given() || p.dbias.Given() {
+			return true
+		}
+	}
+	norms := append(append([]normTensors{l.attentionNorm, l.attentionOutNorm, l.mlpNorm, l.mlpOutNorm}, l.queryNorm...), l.keyNorm...)
+	for _, n := range norms {
+		if n.dweight.Given() || n.dbias.Given() {
+			return true
+		}
+	}
+	return false
+}

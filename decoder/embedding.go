@@ -7,14 +7,25 @@ type embedding struct {
 	model             *Model
 	tokens, positions compute.Tensor
 	placed            compute.Tensor // [rows, D], scratch for positions
+	loaded            []compute.Tensor
 }
 
 // loadEmbedding loads the tables, for at most so many rows at a time. They must be released.
 func (m *Model) loadEmbedding(rows int) *embedding {
-	e := &embedding{model: m, tokens: m.load(m.Spec.EmbeddingWeight())}
+	e := &embedding{model: m}
+	load := func(w Weight) compute.Tensor {
+		if p := m.trained[w.Name]; p != nil {
+			return p.Value
+		}
+		t := m.load(w)
+		e.loaded = append(e.loaded, t)
+		return t
+	}
+	e.tokens = load(m.Spec.EmbeddingWeight())
 	if m.Spec.Positions > 0 {
-		e.positions = m.load(m.Spec.PositionWeight())
+		e.positions = load(m.Spec.PositionWeight())
 		e.placed = m.Device.New(compute.Float32, rows, m.Spec.D)
+		e.loaded = append(e.loaded, e.placed)
 	}
 	return e
 }
@@ -35,9 +46,18 @@ func (e *embedding) embed(x, tokens, positions compute.Tensor) {
 }
 
 func (e *embedding) release() {
-	for _, t := range []compute.Tensor{e.tokens, e.positions, e.placed} {
-		if t.Given() {
-			e.model.Device.Release(t.Memory)
-		}
+	for _, t := range e.loaded {
+		e.model.Device.Release(t.Memory)
+	}
+}
+
+// backward adds the gradients of trained tables, from dx, the gradient by what layer 0 reads.
+func (e *embedding) backward(g compute.Gradients, dx, tokens, positions compute.Tensor) {
+	s := e.model.Spec
+	if p := e.model.trained[s.EmbeddingWeight().Name]; p != nil {
+		g.EmbedBackward(p.Gradient, dx, tokens, s.EmbeddingScale)
+	}
+	if p := e.model.trained[s.PositionWeight().Name]; p != nil {
+		g.EmbedBackward(p.Gradient, dx, positions, 1)
 	}
 }

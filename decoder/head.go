@@ -10,7 +10,8 @@ import (
 type Head struct {
 	model  *Model
 	norm   normTensors
-	linear     // [V, D]
+	linear // [V, D]
+	loaded []compute.Tensor
 	rows   int // states at a time
 	arena  compute.Arena
 }
@@ -24,21 +25,30 @@ func (m *Model) Head() *Head { return m.head(m.options.Pack, 0) }
 // head loads the head for calls of at most rows states; 0 is as many as headBytes hold.
 func (m *Model) head(pack bool, rows int) *Head {
 	s := m.Spec
-	h := &Head{model: m, linear: linear{weight: m.load(s.HeadWeight())}, rows: rows}
+	h := &Head{model: m, rows: rows}
+	load := func(w Weight) (value, gradient compute.Tensor) {
+		if w.Name == "" {
+			return value, gradient
+		}
+		if p := m.trained[w.Name]; p != nil {
+			return p.Value, p.Gradient
+		}
+		value = m.load(w)
+		h.loaded = append(h.loaded, value)
+		return value, gradient
+	}
 	n := s.finalNorm()
-	h.norm.weight = m.load(n.weight)
-	if s.NormBias {
-		h.norm.bias = m.load(n.bias)
-	}
-	if s.HeadBias {
-		h.bias = m.load(s.headBias())
-	}
+	h.norm.weight, h.norm.dweight = load(n.weight)
+	h.norm.bias, h.norm.dbias = load(n.bias)
+	h.bias, h.dbias = load(s.headBias())
+	h.weight, h.dweight = load(s.HeadWeight())
 	if rows == 0 {
 		h.rows = headRows(s, m.options.Rows)
 	}
-	if pack {
+	if last := len(h.loaded) - 1; pack && m.trained[s.HeadWeight().Name] == nil {
 		mapped := h.weight
 		h.weight = m.Device.Pack(mapped, m.headIn)
+		h.loaded[last] = h.weight
 		m.Device.Release(mapped.Memory)
 	}
 	h.arena = m.Device.NewArena(compute.Float32.Bytes(h.rows*(s.D+s.V)) + 2*arenaAlignment)
@@ -51,26 +61,15 @@ func headRows(s *Spec, rows int) int { return min(max(headBytes/(4*s.V), 16), ro
 // Release gives the head's memory back and lets its pages of the file go.
 func (h *Head) Release() {
 	h.arena.Release()
-	for _, t := range h.tensors() {
+	for _, t := range h.loaded {
 		h.model.Device.Release(t.Memory)
 	}
 	h.model.Checkpoint.Forget(h.model.Spec.HeadWeight().Name)
 }
 
-// tensors are the head's weights.
-func (h *Head) tensors() []compute.Tensor {
-	var given []compute.Tensor
-	for _, t := range []compute.Tensor{h.norm.weight, h.norm.bias, h.weight, h.bias} {
-		if t.Given() {
-			given = append(given, t)
-		}
-	}
-	return given
-}
-
 // weightBytes is what the head's weights take.
 func (h *Head) weightBytes() (n int64) {
-	for _, t := range h.tensors() {
+	for _, t := range h.loaded {
 		n += t.Memory.Bytes()
 	}
 	return n

@@ -57,22 +57,34 @@ func (m *Model) Layer(i int) *Layer { return m.layer(i, m.options.Pack) }
 
 func (m *Model) layer(i int, pack bool) *Layer {
 	l := &Layer{Index: i, spec: m.Spec, LayerSpec: m.Spec.Layers[i], in: m.in, model: m}
-	load := func(w Weight, pack bool) (t compute.Tensor) {
+	load := func(w Weight, pack bool) (value, gradient compute.Tensor) {
 		if w.Name == "" {
-			return t
+			return value, gradient
 		}
-		t = m.load(w)
+		if p := m.trained[w.Name]; p != nil {
+			return w.view(p.Value), w.view(p.Gradient)
+		}
+		value = m.load(w)
 		if pack {
-			mapped := t
-			t = m.Device.Pack(mapped, m.in)
+			mapped := value
+			value = m.Device.Pack(mapped, m.in)
 			m.Device.Release(mapped.Memory)
 		}
-		l.tensors = append(l.tensors, t)
+		l.tensors = append(l.tensors, value)
+		return value, gradient
+	}
+	vectors := func(n norm) (t normTensors) {
+		t.weight, t.dweight = load(n.weight, false)
+		t.bias, t.dbias = load(n.bias, false)
 		return t
 	}
-	vectors := func(n norm) normTensors { return normTensors{weight: load(n.weight, false), bias: load(n.bias, false)} }
-	matrix := func(p projection) linear { return linear{weight: load(p.weight, pack), bias: load(p.bias, false)} }
-	small := func(p projection) linear { return linear{weight: load(p.weight, false), bias: load(p.bias, false)} }
+	linears := func(p projection, pack bool) (t linear) {
+		t.weight, t.dweight = load(p.weight, pack)
+		t.bias, t.dbias = load(p.bias, false)
+		return t
+	}
+	matrix := func(p projection) linear { return linears(p, pack) }
+	small := func(p projection) linear { return linears(p, false) }
 
 	w := m.Spec.weightsOf(i)
 	l.attentionNorm, l.attentionOutNorm = vectors(w.attentionNorm), vectors(w.attentionOutNorm)

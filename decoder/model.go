@@ -20,6 +20,7 @@ type Model struct {
 	headIn    compute.Kind // in which the head's are
 	cacheKind compute.Kind
 	work      workspace
+	trained   map[string]*Parameter // by the stored tensor's name
 }
 
 // Options say how a Model computes. The zero value is right for most uses.

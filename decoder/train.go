@@ -7,7 +7,7 @@ import (
 	"shallow/compute"
 )
 
-// Training is a model whose adapters follow the gradient of a loss. Its weights stay in memory; the activations of as many
+// Training is a model whose adapters or weights follow the gradient of a loss. Its weights stay in memory; the activations of as many
 // layers as the memory allows are kept from the forward to the backward pass, those of the others are computed again:
 // results do not depend on it.
 type Training struct {
@@ -16,7 +16,7 @@ type Training struct {
 	layers    []*Layer
 	embedding *embedding
 	head      *Head
-	adapters  []*Adapter
+	lowest    int // the first layer in which anything is trained, -1 for the embedding
 
 	room    TrainingRoom
 	arenas  []compute.Arena // of the layers whose activations are kept, the last layers first
@@ -46,8 +46,9 @@ type Batch struct {
 	Step, MicroStep uint32
 }
 
-// Train prepares a training of adapters, which the layers then use. It must be released.
-func (m *Model) Train(adapters []*Adapter, room TrainingRoom, seed uint32) (*Training, error) {
+// Train prepares a training of adapters and parameters, which the layers then use. It must be released before the model is
+// used otherwise.
+func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room TrainingRoom, seed uint32) (*Training, error) {
 	g, ok := m.Device.(compute.Gradients)
 	if !ok {
 		return nil, fmt.Errorf("decoder: %v computes no gradients", m.Device)
@@ -58,7 +59,14 @@ func (m *Model) Train(adapters []*Adapter, room TrainingRoom, seed uint32) (*Tra
 		}
 	}
 	s := m.Spec
-	t := &Training{model: m, gradients: g, room: room, adapters: adapters, embedding: m.loadEmbedding(room.Rows), head: m.head(false, 0)}
+	m.trained = map[string]*Parameter{}
+	for _, p := range parameters {
+		m.trained[p.Name] = p
+	}
+	t := &Training{model: m, gradients: g, room: room, lowest: s.L, embedding: m.loadEmbedding(room.Rows), head: m.head(false, 0)}
+	if m.trained[s.EmbeddingWeight().Name] != nil || m.trained[s.PositionWeight().Name] != nil {
+		t.lowest = -1
+	}
 	t.room.Kept = min(room.Kept, s.L)
 	for i := range s.L {
 		l := m.layer(i, false)
@@ -66,6 +74,9 @@ func (m *Model) Train(adapters []*Adapter, room TrainingRoom, seed uint32) (*Tra
 		if err := l.attach(adapters); err != nil {
 			t.Release()
 			return nil, err
+		}
+		if l.trains() {
+			t.lowest = min(t.lowest, i)
 		}
 	}
 	dev := m.Device
@@ -91,9 +102,10 @@ func (m *Model) Train(adapters []*Adapter, room TrainingRoom, seed uint32) (*Tra
 	return t, dev.Sync()
 }
 
-// Release gives the memory back. Adapters stay.
+// Release gives the memory back. Adapters and parameters stay.
 func (t *Training) Release() {
 	dev := t.model.Device
+	t.model.trained = nil
 	for _, l := range t.layers {
 		l.Release()
 	}
@@ -130,8 +142,8 @@ func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
 	defer p.release(m.Device)
 	x := t.x.RowRange(0, len(ids))
 	at := m.uploadInts(ids)
+	defer func() { m.Device.Release(at.Memory) }()
 	t.embedding.embed(x, at, p.chunks[0].rows.positions)
-	m.Device.Release(at.Memory)
 
 	w := &m.work
 	w.reserve(m, len(ids), p.pages)
@@ -162,7 +174,7 @@ func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
 	back := rows.turnedBack(m)
 	defer back.releaseRopes(m.Device)
 	dx := t.dx.RowRange(0, len(ids))
-	for i := s.L - 1; i >= 0; i-- {
+	for i := s.L - 1; i >= max(t.lowest, 0); i-- {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
@@ -173,6 +185,9 @@ func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
 		}
 		w.arena, w.keep = t.scratch, true
 		l.backward(w, &traces[i], dx, back)
+	}
+	if t.lowest < 0 {
+		t.embedding.backward(t.gradients, dx, at, rows.positions)
 	}
 	return loss, m.Device.Sync()
 }
@@ -249,6 +264,9 @@ func (t *Training) loss(w *workspace, x compute.Tensor, targets []int32, weights
 		}
 		if s.LogitScale != 1 {
 			dev.Scale(logits, s.LogitScale)
+		}
+		if h.dweight.Given() || h.dbias.Given() {
+			g.WeightGradient(h.dweight, h.dbias, logits, normed, m.headIn)
 		}
 		g.MatMulBackward(normed, m.headIn, false, compute.Product{Out: logits, W: h.weight})
 		m.normBackward(w, t.dx.RowRange(lo, hi), normed, h.norm, normTrace{part, stats}, false)

@@ -59,7 +59,7 @@ func TestAdapterGradients(t *testing.T) {
 					want := readSafetensors(t, filepath.Join(dir, "expected.safetensors"))
 					m := openModel(t, dir, 2, decoder.Options{Precision: decoder.Float32})
 					adapters := readAdapters(t, m, filepath.Join(dir, "adapter-"+targets))
-					training, err := m.Train(adapters, decoder.TrainingRoom{Rows: 40, Kept: kept}, 1)
+					training, err := m.Train(adapters, nil, decoder.TrainingRoom{Rows: 40, Kept: kept}, 1)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -90,6 +90,54 @@ func TestAdapterGradients(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+func TestParameterGradients(t *testing.T) {
+	for _, family := range loraFamilies {
+		t.Run(family, func(t *testing.T) {
+			dir := shared.Dir(t, "reference", "lora", family)
+			want := readSafetensors(t, filepath.Join(dir, "expected.safetensors"))
+			m := openModel(t, dir, 2, decoder.Options{Precision: decoder.Float32})
+			parameters, err := m.Parameters(func(string) bool { return true })
+			if err != nil {
+				t.Fatal(err)
+			}
+			training, err := m.Train(nil, parameters, decoder.TrainingRoom{Rows: 27, Kept: 3}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer training.Release()
+			loss, err := training.Accumulate(t.Context(), paddedBatch(want))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w := float64(want["full.loss"].floats()[0]); math.Abs(loss-w) > 1e-5 {
+				t.Errorf("loss %.7f, want %.7f", loss, w)
+			}
+			worst, count := 0.0, 0
+			for _, p := range parameters {
+				x, ok := want["full.grad."+p.Name]
+				if !ok {
+					t.Fatalf("the reference has no gradient of %s", p.Name)
+				}
+				d := deviation(t, download(t, m, p.Gradient), x.floats())
+				if d > 1e-4 {
+					t.Errorf("%s differs by %.2g", p.Name, d)
+				}
+				worst = max(worst, d)
+				count++
+			}
+			t.Logf("%d gradients, largest deviation %.2g", count, worst)
+			for name := range want {
+				if strings.HasPrefix(name, "full.grad.") {
+					count--
+				}
+			}
+			if count != 0 {
+				t.Errorf("%d gradients more than the reference has", count)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,9 @@ func (d *Device) RMSNormBackward(dx, dweight, dout, x, weight, rstd compute.Tens
 		dweight.Given() && !d.fits(op, "dweight", dweight, 1, width, compute.Float32) {
 		return
 	}
+	if dweight.Given() { // before dx, which may be dout
+		d.normWeights(dweight, compute.Tensor{}, dout, x, rstd, 1)
+	}
 	w := d.widened(weight, offset)
 	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -19,9 +22,6 @@ func (d *Device) RMSNormBackward(dx, dweight, dout, x, weight, rstd compute.Tens
 			}
 		}
 	})
-	if dweight.Given() {
-		d.normWeights(dweight, compute.Tensor{}, dout, x, rstd, 1)
-	}
 }
 
 // LayerNormBackward is the gradient of LayerNorm.
@@ -33,6 +33,9 @@ func (d *Device) LayerNormBackward(dx, dweight, dbias, dout, x, weight, moments 
 		dbias.Given() && !d.fits(op, "dbias", dbias, 1, width, compute.Float32) {
 		return
 	}
+	if dweight.Given() || dbias.Given() {
+		d.normWeights(dweight, dbias, dout, x, moments, 2)
+	}
 	w := d.widened(weight, 0)
 	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -43,9 +46,6 @@ func (d *Device) LayerNormBackward(dx, dweight, dbias, dout, x, weight, moments 
 			}
 		}
 	})
-	if dweight.Given() || dbias.Given() {
-		d.normWeights(dweight, dbias, dout, x, moments, 2)
-	}
 }
 
 func (d *Device) normFits(op string, dx, dout, x, weight compute.Tensor) bool {
