@@ -3,7 +3,7 @@ package tokenizer
 import "testing"
 
 func TestTranslate(t *testing.T) {
-	for source, want := range map[string]string{
+	for source, want := range map[string]string{ //nolint:gocritic // blanks are part of the expressions
 		`a?+b`:                      `(?>a?)b`,
 		`[^\r\n\p{L}]?+\p{L}++`:     `(?>[^\r\n\p{L}]?)(?>\p{L}+)`,
 		`\p{N}{1,3}+`:               `(?:\p{N}{1,3})+`,

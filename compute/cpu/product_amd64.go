@@ -79,14 +79,14 @@ func packColumns512(k *productKernels, dst []uint32, w *weight, row, u, n, ahead
 // packColumns256 is productKernels.packColumns in AVX2.
 func packColumns256(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int {
 	pack, turn := columns8Copy, 8
-	switch {
-	case w.kind == compute.NF4:
+	switch w.kind {
+	case compute.NF4:
 		return packColumns8NF4(k, dst, w, row, u, n, ahead)
-	case w.kind == compute.BFloat16:
+	case compute.BFloat16:
 		pack, turn = columns8Widen, 16
-	case w.kind == compute.Float16:
+	case compute.Float16:
 		pack = columns8Half
-	case w.kind == compute.Q8_0:
+	case compute.Q8_0:
 		pack, turn = columns8Q8, compute.Q8Block
 	}
 	turns := n / turn
