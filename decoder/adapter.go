@@ -55,34 +55,65 @@ func (l *Layer) dropoutKey(w *workspace, a *Adapter) compute.DropoutKey {
 	return key
 }
 
-// attach gives the layer's projections their adapters: those whose name is that of the tensor that a projection lies in.
-func (l *Layer) attach(adapters []*Adapter) error {
-	w := l.spec.weightsOf(l.Index)
-	for number, p := range []struct {
-		linear *linear
-		of     projection
-	}{
-		{&l.query, w.query}, {&l.key, w.key}, {&l.value, w.value}, {&l.output, w.output}, {&l.gate, w.gate}, {&l.up, w.up}, {&l.down, w.down},
-	} {
-		for _, a := range adapters {
-			if p.of.weight.Name != a.Name+".weight" {
-				continue
+// Adapt lets the model's layers use adapters from now on; none takes them away. Each must fit the tensor that it is named
+// after, and belong to a layer's projection.
+func (m *Model) Adapt(adapters []*Adapter) error {
+	for _, a := range adapters {
+		found := false
+		for i := range m.Spec.L {
+			for _, p := range m.Spec.adaptable(i) {
+				if p.weight.Name != a.Name+".weight" {
+					continue
+				}
+				if err := a.check(p.weight); err != nil {
+					return err
+				}
+				found = true
 			}
-			outputs, inputs := p.of.weight.length(), p.of.weight.Cols
-			if p.of.weight.scattered() && p.of.weight.Of > 0 && !p.of.weight.Transposed {
-				return unsupported("an adapter of %s, whose rows are not one stretch,", a.Name)
-			}
-			if of := p.of.weight.Of; of > 0 {
-				outputs = of
-			}
-			if a.A.Cols != inputs || a.B.Rows != outputs || a.A.Rows != a.B.Cols {
-				return fmt.Errorf("decoder: adapter %q is A %v and B %v for %d inputs and %d outputs", a.Name, a.A, a.B, inputs, outputs)
-			}
-			p.linear.adapter, p.linear.first = a, p.of.weight.First
-			a.module = uint32(number)
+		}
+		if !found {
+			return fmt.Errorf("decoder: adapter %q belongs to no projection of a layer of this model: was it made for another one?", a.Name)
 		}
 	}
+	m.adapters = adapters
 	return nil
+}
+
+// check compares an adapter's shapes with the weight that it adds to, or with the stored tensor of which that is a part.
+func (a *Adapter) check(w Weight) error {
+	if w.scattered() && !w.Transposed {
+		return unsupported("an adapter of %s, whose rows are not one stretch,", a.Name)
+	}
+	outputs := w.Rows
+	if w.Of > 0 {
+		outputs = w.Of
+	}
+	if a.A.Cols != w.Cols || a.B.Rows != outputs || a.A.Rows != a.B.Cols {
+		return fmt.Errorf("decoder: adapter %q is A %v and B %v for %d inputs and %d outputs", a.Name, a.A, a.B, w.Cols, outputs)
+	}
+	return nil
+}
+
+// adaptable are the projections of a layer that can have adapters, in the order of their numbers; some may be none.
+func (s *Spec) adaptable(i int) [7]projection {
+	w := s.weightsOf(i)
+	return [7]projection{w.query, w.key, w.value, w.output, w.gate, w.up, w.down}
+}
+
+// attach gives the layer's projections the model's adapters.
+func (l *Layer) attach() {
+	if len(l.model.adapters) == 0 {
+		return
+	}
+	linears := [7]*linear{&l.query, &l.key, &l.value, &l.output, &l.gate, &l.up, &l.down}
+	for number, p := range l.spec.adaptable(l.Index) {
+		for _, a := range l.model.adapters {
+			if p.weight.Name == a.Name+".weight" {
+				linears[number].adapter, linears[number].first = a, p.weight.First
+				a.module = uint32(number)
+			}
+		}
+	}
 }
 
 // trains reports whether anything of the layer is trained.
@@ -99,4 +130,20 @@ func (l *Layer) trains() bool {
 		}
 	}
 	return false
+}
+
+// layerRanks is the most that the ranks of one layer's adapters add up to, an adapter of a fused tensor counted for each part.
+func (m *Model) layerRanks() (most int) {
+	for i := range m.Spec.L {
+		sum := 0
+		for _, p := range m.Spec.adaptable(i) {
+			for _, a := range m.adapters {
+				if p.weight.Name == a.Name+".weight" {
+					sum += a.A.Rows
+				}
+			}
+		}
+		most = max(most, sum)
+	}
+	return most
 }

@@ -176,7 +176,7 @@ func (m *Model) ScratchBytes(lengths []int) int64 {
 	for _, n := range lengths {
 		longest = max(longest, n)
 	}
-	n := arenaBytes(m.Spec, rows) + m.Device.CacheBytes(m.cacheKind, pages, m.Spec.K, m.Spec.HeadSize)
+	n := arenaBytes(m, rows) + m.Device.CacheBytes(m.cacheKind, pages, m.Spec.K, m.Spec.HeadSize)
 	for _, r := range m.Spec.Ropes {
 		n += compute.Float32.Bytes(longest * r.Dim)
 	}

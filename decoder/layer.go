@@ -57,12 +57,34 @@ func (m *Model) Layer(i int) *Layer { return m.layer(i, m.options.Pack) }
 
 func (m *Model) layer(i int, pack bool) *Layer {
 	l := &Layer{Index: i, spec: m.Spec, LayerSpec: m.Spec.Layers[i], in: m.in, model: m}
+	whole := map[string]compute.Tensor{} // stored tensors in 4 bits, of which weights may be parts
+	quantized := func(w Weight) compute.Tensor {
+		if w.scattered() || w.Of == 0 {
+			t := m.quantize(w)
+			l.tensors = append(l.tensors, t)
+			return t
+		}
+		t, ok := whole[w.Name]
+		if !ok {
+			t = m.quantize(Weight{Name: w.Name, Rows: w.Of, Cols: w.Cols})
+			whole[w.Name] = t
+			l.tensors = append(l.tensors, t)
+		}
+		return w.view(t)
+	}
 	load := func(w Weight, pack bool) (value, gradient compute.Tensor) {
 		if w.Name == "" {
 			return value, gradient
 		}
 		if p := m.trained[w.Name]; p != nil {
 			return w.view(p.Value), w.view(p.Gradient)
+		}
+		if m.quantizes(w) {
+			if value = quantized(w); pack {
+				value = m.Device.Pack(value, m.in)
+				l.tensors = append(l.tensors, value)
+			}
+			return value, gradient
 		}
 		value = m.load(w)
 		if pack {
@@ -104,6 +126,7 @@ func (m *Model) layer(i int, pack bool) *Layer {
 		l.expertDown = append(l.expertDown, matrix(w.expertDown[x]).weight)
 	}
 	l.sharedGate, l.sharedUp, l.sharedDown = matrix(w.sharedGate), matrix(w.sharedUp), matrix(w.sharedDown)
+	l.attach()
 	if pack {
 		// A device that has yet to read the pages reads them from the file again.
 		m.Checkpoint.Forget(m.LayerTensors(i)...)
@@ -145,11 +168,11 @@ func (m *Model) Layers(drop []int) iter.Seq2[*Layer, error] {
 			if at+1 < len(kept) {
 				m.Checkpoint.Prefetch(m.LayerTensors(kept[at+1])...)
 			}
-			more := yield(l, nil)
-			err := m.Device.Sync()
+			more := m.failed == nil && yield(l, nil)
+			err := m.sync()
 			l.Release()
 			m.Checkpoint.Forget(m.LayerTensors(i)...)
-			if err != nil && more {
+			if err != nil && (more || m.failed != nil) {
 				yield(nil, err)
 			}
 			if err != nil || !more {
@@ -170,7 +193,10 @@ func (m *Model) LayerBytes(i int) int64 {
 	for _, w := range m.Spec.LayerWeights(i) {
 		t, _ := m.Checkpoint.Tensor(w.Name)
 		kind := kinds[t.DType]
-		if w.scattered() {
+		switch {
+		case m.quantizes(w):
+			n += compute.NF4.Bytes(int(w.Elements()))
+		case w.scattered():
 			n += kind.Bytes(int(w.Elements()))
 		}
 		if m.options.Pack && w.Rows > 0 {

@@ -6,6 +6,12 @@ import "shallow/compute"
 // as the weight's rows, one after another, is used where it is; the rest is laid out anew.
 func (m *Model) load(w Weight) compute.Tensor {
 	t, _ := m.Checkpoint.Tensor(w.Name)
+	return m.Device.Load(kinds[t.DType], max(w.Rows, 1), w.Cols, m.bytes(w))
+}
+
+// bytes are the weight's elements, row after row.
+func (m *Model) bytes(w Weight) []byte {
+	t, _ := m.Checkpoint.Tensor(w.Name)
 	kind, data := kinds[t.DType], t.Bytes()
 	switch {
 	case w.Transposed:
@@ -15,7 +21,7 @@ func (m *Model) load(w Weight) compute.Tensor {
 	case w.Of > 0:
 		data = w.gather(data, int(kind.Bytes(1)))
 	}
-	return m.Device.Load(kind, max(w.Rows, 1), w.Cols, data)
+	return data
 }
 
 // scattered reports whether the weight's bytes are not one stretch of the file.

@@ -21,6 +21,8 @@ type Model struct {
 	cacheKind compute.Kind
 	work      workspace
 	trained   map[string]*Parameter // by the stored tensor's name
+	adapters  []*Adapter
+	failed    error // why a weight could not be quantized
 }
 
 // Options say how a Model computes. The zero value is right for most uses.
@@ -29,6 +31,8 @@ type Options struct {
 	// Pack copies each layer's matrices into the layout that the device multiplies fastest. It pays when a layer sees
 	// more than a few hundred rows, and takes as much memory again as the layer.
 	Pack bool
+	// Base is what the layers' matrices are held in.
+	Base Base
 	// Rows is how many rows go through a layer at a time; 0 is DefaultRows. Results do not depend on it, scratch memory does.
 	Rows int
 }
@@ -71,6 +75,9 @@ func Open(dev compute.Device, c *checkpoint.Checkpoint, o Options) (*Model, erro
 	head, err := m.check(s.HeadWeight())
 	if err != nil {
 		return nil, err
+	}
+	if o.Base == NF4 {
+		used = map[compute.Kind]bool{compute.NF4: true}
 	}
 	m.in = o.Precision.multiply(dev, slices.Collect(maps.Keys(used)))
 	m.headIn = o.Precision.multiply(dev, []compute.Kind{head})

@@ -24,7 +24,7 @@ func (m *Model) Resident(drop []int, pack bool) (*Stack, error) {
 			s.layers = append(s.layers, m.layer(i, pack))
 		}
 	}
-	if err := m.Device.Sync(); err != nil {
+	if err := m.sync(); err != nil {
 		s.Release()
 		return nil, err
 	}

@@ -34,18 +34,6 @@ type TrainingRoom struct {
 	Kept int // layers whose activations are kept, counted from the last; more than there are is all
 }
 
-// Batch is a micro-batch: sequences, and for each token the one to predict behind it, negative for none.
-type Batch struct {
-	Sequences [][]int
-	Targets   [][]int32
-	// Weights are what each predicted token's loss counts beside Weight; nil is 1 everywhere.
-	Weights [][]float32
-	// Weight is what every predicted token's loss counts, as 1 over the tokens of an optimizer step.
-	Weight float32
-	// Step and MicroStep count from 0: dropout depends on them.
-	Step, MicroStep uint32
-}
-
 // Train prepares a training of adapters and parameters, which the layers then use. It must be released before the model is
 // used otherwise.
 func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room TrainingRoom, seed uint32) (*Training, error) {
@@ -57,6 +45,9 @@ func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room Trainin
 		if l.Sparse {
 			return nil, unsupported("training of layer %d, a mixture of experts,", i)
 		}
+	}
+	if err := m.Adapt(adapters); err != nil {
+		return nil, err
 	}
 	s := m.Spec
 	m.trained = map[string]*Parameter{}
@@ -71,16 +62,12 @@ func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room Trainin
 	for i := range s.L {
 		l := m.layer(i, false)
 		t.layers = append(t.layers, l)
-		if err := l.attach(adapters); err != nil {
-			t.Release()
-			return nil, err
-		}
 		if l.trains() {
 			t.lowest = min(t.lowest, i)
 		}
 	}
 	dev := m.Device
-	trace := traceBytes(s, adapters, room.Rows)
+	trace := traceBytes(m, room.Rows)
 	for range t.room.Kept {
 		t.arenas = append(t.arenas, dev.NewArena(trace))
 	}
@@ -90,7 +77,7 @@ func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room Trainin
 	for range s.L - t.room.Kept {
 		t.states = append(t.states, dev.New(compute.Float32, room.Rows, s.D))
 	}
-	t.scratch = dev.NewArena(backwardBytes(s, adapters, room.Rows))
+	t.scratch = dev.NewArena(backwardBytes(m, room.Rows))
 	t.x, t.dx = dev.New(compute.Float32, room.Rows, s.D), dev.New(compute.Float32, room.Rows, s.D)
 	count := make([]int32, room.Rows)
 	for i := range count {
@@ -99,13 +86,13 @@ func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room Trainin
 	t.tokens = m.uploadInts(count)
 	t.dropped = dev.New(compute.Float32, room.Rows, max(s.D, s.F, s.H*s.HeadSize))
 	m.work.dropout.Seed = seed
-	return t, dev.Sync()
+	return t, m.sync()
 }
 
 // Release gives the memory back. Adapters and parameters stay.
 func (t *Training) Release() {
 	dev := t.model.Device
-	t.model.trained = nil
+	t.model.trained, t.model.adapters = nil, nil
 	for _, l := range t.layers {
 		l.Release()
 	}
@@ -126,197 +113,72 @@ func (t *Training) Release() {
 // Accumulate adds the gradients of a micro-batch's loss to those of the parameters and gives the loss: the sum of the
 // predicted tokens' losses, each times the batch's weight.
 func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
-	m, s := t.model, t.model.Spec
-	lengths, ids, err := m.tokens(b.Sequences)
+	r, err := t.start(b.Sequences, b.Entering)
 	if err != nil {
 		return 0, err
 	}
-	if len(ids) > t.room.Rows {
-		return 0, fmt.Errorf("decoder: a micro-batch of %d tokens in room for %d", len(ids), t.room.Rows)
-	}
-	targets, weights, err := b.predictions(lengths)
+	defer r.end()
+	targets, weights, err := b.predictions(r.plan.lengths)
 	if err != nil {
 		return 0, err
 	}
-	p := m.newPlan(lengths, [][]span{whole(lengths)})
-	defer p.release(m.Device)
-	x := t.x.RowRange(0, len(ids))
-	at := m.uploadInts(ids)
-	defer func() { m.Device.Release(at.Memory) }()
-	t.embedding.embed(x, at, p.chunks[0].rows.positions)
-
-	w := &m.work
-	w.reserve(m, len(ids), p.pages)
-	w.gradients, w.tokens, w.dropped = t.gradients, t.tokens.RowRange(0, len(ids)), t.dropped
-	w.dropout.Step, w.dropout.MicroStep = b.Step, b.MicroStep
-	own := w.arena
-	defer func() { w.arena, w.keep, w.trace = own, false, trace{} }()
-	traces := make([]trace, s.L)
-	rows := &p.chunks[0].rows
-	for i, l := range t.layers {
+	t.model.work.dropout.Step, t.model.work.dropout.MicroStep = b.Step, b.MicroStep
+	last := t.model.Spec.L
+	if b.Match != nil {
+		last = b.Match.Layer
+	}
+	for i := r.first; i < last; i++ {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		if at := i - (s.L - t.room.Kept); at >= 0 {
-			traces[i] = t.kept(w, l, t.arenas[at], x, rows)
-			continue
-		}
-		m.Device.Copy(t.states[i].RowRange(0, x.Rows), x)
-		w.arena, w.keep = t.scratch, true
-		w.arena.Reset()
-		l.forward(w, x, w.cache, rows)
+		r.forward(i)
 	}
-
-	loss, err := t.loss(w, x, targets, weights)
+	loss, err := r.loss(b, targets, weights)
 	if err != nil {
 		return 0, err
 	}
-	back := rows.turnedBack(m)
-	defer back.releaseRopes(m.Device)
-	dx := t.dx.RowRange(0, len(ids))
-	for i := s.L - 1; i >= max(t.lowest, 0); i-- {
+	for i := last - 1; i >= max(t.lowest, 0); i-- {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		l := t.layers[i]
-		if i < s.L-t.room.Kept {
-			m.Device.Copy(x, t.states[i].RowRange(0, x.Rows))
-			traces[i] = t.kept(w, l, t.again, x, rows)
-		}
-		w.arena, w.keep = t.scratch, true
-		l.backward(w, &traces[i], dx, back)
+		r.backward(i)
 	}
 	if t.lowest < 0 {
-		t.embedding.backward(t.gradients, dx, at, rows.positions)
+		t.embedding.backward(t.gradients, r.dx, r.ids, r.rows.positions)
 	}
-	return loss, m.Device.Sync()
+	return loss, t.model.sync()
 }
 
-// predictions are the targets of all tokens, one sequence after another, and what each counts.
-func (b Batch) predictions(lengths []int) (targets []int32, weights []float32, err error) {
-	if len(b.Targets) != len(lengths) || b.Weights != nil && len(b.Weights) != len(lengths) {
-		return nil, nil, fmt.Errorf("decoder: %d sequences, %d lists of targets, %d of weights", len(lengths), len(b.Targets), len(b.Weights))
+// Entering is the residual stream [N, D] that enters the first layer in which anything is trained, for a Batch of these
+// sequences; nil where the embedding is trained. It does not change while training.
+func (t *Training) Entering(ctx context.Context, sequences [][]int) ([]float32, error) {
+	if t.lowest < 0 {
+		return nil, nil
 	}
-	for i, list := range b.Targets {
-		if len(list) != lengths[i] || b.Weights != nil && len(b.Weights[i]) != lengths[i] {
-			return nil, nil, fmt.Errorf("decoder: sequence %d has %d tokens and %d targets", i, lengths[i], len(list))
+	r, err := t.start(sequences, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer r.end()
+	for i := range t.lowest {
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		for j, target := range list {
-			weight := b.Weight
-			if b.Weights != nil {
-				weight *= b.Weights[i][j]
-			}
-			if target < 0 {
-				weight = 0
-			}
-			targets, weights = append(targets, target), append(weights, weight)
-		}
+		r.pass(i)
 	}
-	return targets, weights, nil
-}
-
-// kept takes x through a layer and keeps what its backward pass needs in an arena.
-func (t *Training) kept(w *workspace, l *Layer, arena compute.Arena, x compute.Tensor, r *rows) trace {
-	w.arena, w.keep, w.trace = arena, true, trace{}
-	arena.Reset()
-	l.forward(w, x, w.cache, r)
-	return w.trace
-}
-
-// whole is a chunk of whole sequences.
-func whole(lengths []int) []span {
-	var spans []span
-	for s, n := range lengths {
-		spans = append(spans, span{s, 0, n})
-	}
-	return spans
-}
-
-// loss gives the loss of states x that left the last layer, and writes its gradient to dx, a few rows of logits at a time.
-func (t *Training) loss(w *workspace, x compute.Tensor, targets []int32, weights []float32) (float64, error) {
-	m, s, h, g := t.model, t.model.Spec, t.head, t.gradients
-	dev := m.Device
-	at, ws := m.uploadInts(targets), m.upload(weights, len(weights), 1)
-	losses := dev.New(compute.Float32, x.Rows, 1)
-	defer func() {
-		for _, x := range []compute.Tensor{at, ws, losses} {
-			dev.Release(x.Memory)
-		}
-	}()
-	for lo := 0; lo < x.Rows; lo += h.rows {
-		hi := min(lo+h.rows, x.Rows)
-		part, n := x.RowRange(lo, hi), hi-lo
-		w.arena, w.keep = t.scratch, true
-		w.arena.Reset()
-		stats := m.statistics(w, n, s.D, h.norm)
-		normed := w.floats(n, s.D)
-		m.norm(normed, part, h.norm, stats)
-		logits := w.floats(n, s.V)
-		h.logits(logits, normed)
-		dev.CrossEntropy(losses.RowRange(lo, hi), logits, at.RowRange(lo, hi))
-		var capped compute.Tensor
-		if s.LogitCap != 0 {
-			capped = w.copied(logits)
-		}
-		g.CrossEntropyBackward(logits, at.RowRange(lo, hi), ws.RowRange(lo, hi))
-		if s.LogitCap != 0 {
-			g.SoftCapBackward(logits, capped, s.LogitCap)
-		}
-		if s.LogitScale != 1 {
-			dev.Scale(logits, s.LogitScale)
-		}
-		if h.dweight.Given() || h.dbias.Given() {
-			g.WeightGradient(h.dweight, h.dbias, logits, normed, m.headIn)
-		}
-		g.MatMulBackward(normed, m.headIn, false, compute.Product{Out: logits, W: h.weight})
-		m.normBackward(w, t.dx.RowRange(lo, hi), normed, h.norm, normTrace{part, stats}, false)
-	}
-	each := make([]float32, x.Rows)
-	if err := dev.Download(compute.Bytes(each), losses); err != nil {
-		return 0, err
-	}
-	var sum float64
-	for i, l := range each {
-		sum += float64(l) * float64(weights[i])
-	}
-	return sum, nil
-}
-
-// turnedBack is the rows with rotations the other way round.
-func (r *rows) turnedBack(m *Model) *rows {
-	back := *r
-	back.ropes = nil
-	for _, t := range r.ropes {
-		sin := m.Device.New(compute.Float32, t.sin.Rows, t.sin.Cols)
-		m.Device.Add(sin, t.sin, -1)
-		t.sin = sin
-		back.ropes = append(back.ropes, t)
-	}
-	return &back
-}
-
-func (r *rows) releaseRopes(dev compute.Device) {
-	for _, t := range r.ropes {
-		dev.Release(t.sin.Memory)
-	}
+	out := make([]float32, r.x.Rows*r.x.Cols)
+	return out, t.model.Device.Download(compute.Bytes(out), r.x)
 }
 
 // traceBytes is what a layer's activations take where they are kept for so many rows.
-func traceBytes(s *Spec, adapters []*Adapter, rows int) int64 {
-	floats := 10*s.D + 3*(s.H+2*s.K)*s.HeadSize + 5*s.H + 4*s.F + 8 + adapterRanks(s, adapters)
-	return compute.Float32.Bytes(rows*floats) + 2*arenaTensors*arenaAlignment
+func traceBytes(m *Model, rows int) int64 {
+	s := m.Spec
+	floats := 10*s.D + 3*(s.H+2*s.K)*s.HeadSize + 5*s.H + 4*s.F + 8 + 2*m.layerRanks()
+	return compute.Float32.Bytes(rows*floats) + 4*arenaTensors*arenaAlignment
 }
 
 // backwardBytes is what a layer's backward pass takes for so many rows, and one call of the head.
-func backwardBytes(s *Spec, adapters []*Adapter, rows int) int64 {
-	return max(traceBytes(s, adapters, rows), compute.Float32.Bytes(headRows(s, rows)*(2*s.V+2*s.D+8))+arenaTensors*arenaAlignment)
-}
-
-// adapterRanks is the rank of a layer's adapters together.
-func adapterRanks(s *Spec, adapters []*Adapter) int {
-	sum := 0
-	for _, a := range adapters {
-		sum += 2 * a.A.Rows
-	}
-	return sum/max(s.L, 1) + 2
+func backwardBytes(m *Model, rows int) int64 {
+	s := m.Spec
+	return max(traceBytes(m, rows), compute.Float32.Bytes(headRows(s, rows)*(2*s.V+2*s.D+8))+arenaTensors*arenaAlignment)
 }

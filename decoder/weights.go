@@ -47,6 +47,7 @@ type Weight struct {
 	Transposed            bool // stored [Cols, Rows]
 
 	Expert bool // of one of many experts: a row of activations meets only some
+	router bool // too small to be worth 4 bits, and too delicate
 }
 
 // length is the number of rows of a matrix, of elements of a vector.
@@ -159,6 +160,7 @@ func (s *Spec) weightsOf(i int) layerWeights {
 func (s *Spec) addExperts(w *layerWeights, i int) {
 	n, e := s.Names, s.Experts
 	w.router = s.matrix(i, n.Router, e.Count, s.D, false)
+	w.router.weight.router = true
 	for x := range e.Count {
 		gate, up, down := s.feedForwardOf(i, fmt.Sprintf(n.ExpertGate, x), fmt.Sprintf(n.ExpertUp, x), fmt.Sprintf(n.ExpertDown, x), e.F)
 		gate.weight.Expert, up.weight.Expert, down.weight.Expert = true, true, true
@@ -166,6 +168,7 @@ func (s *Spec) addExperts(w *layerWeights, i int) {
 	}
 	if e.SharedF > 0 {
 		w.sharedRouter = s.matrix(i, n.SharedRouter, 1, s.D, false)
+		w.sharedRouter.weight.router = true
 		w.sharedGate, w.sharedUp, w.sharedDown = s.feedForwardOf(i, n.SharedGate, n.SharedUp, n.SharedDown, e.SharedF)
 	}
 }

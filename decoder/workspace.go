@@ -7,6 +7,7 @@ type workspace struct {
 	device compute.Device
 	arena  compute.Arena
 	rows   int // that the arena has room for
+	ranks  int // of the adapters that it has room for
 
 	cache compute.Cache // of the layer at hand; sessions have their own
 
@@ -36,7 +37,8 @@ const arenaTensors = 24
 
 // arenaBytes is what a layer's activations take for a number of rows: those of the larger half, or of both where they are
 // there together.
-func arenaBytes(s *Spec, rows int) int64 {
+func arenaBytes(m *Model, rows int) int64 {
+	s := m.Spec
 	attention := 2*s.D + 2*s.H*s.HeadSize + 2*s.K*s.HeadSize // forwardSome gathers normed rows beside all
 	mlp := s.D + 2*s.F
 	if e := s.Experts; e.Count > 0 {
@@ -46,9 +48,9 @@ func arenaBytes(s *Spec, rows int) int64 {
 		attention += s.D
 		mlp += s.D
 	}
-	floats := max(attention, mlp)
+	floats := max(attention, mlp) + m.layerRanks()
 	if s.Parallel {
-		floats = attention + mlp
+		floats = attention + mlp + m.layerRanks()
 	}
 	return compute.Float32.Bytes(rows*floats+s.Experts.Count+1) + arenaTensors*arenaAlignment
 }
@@ -56,11 +58,12 @@ func arenaBytes(s *Spec, rows int) int64 {
 // reserve makes room for so many rows at a time and, if pages > 0, for so many pages of keys and values of one layer.
 func (w *workspace) reserve(m *Model, rows, pages int) {
 	w.device = m.Device
-	if rows > w.rows {
+	if rows > w.rows || w.ranks != m.layerRanks() {
 		if w.arena != nil {
 			w.arena.Release()
 		}
-		w.rows, w.arena = rows, w.device.NewArena(arenaBytes(m.Spec, rows))
+		w.rows, w.ranks = max(rows, w.rows), m.layerRanks()
+		w.arena = w.device.NewArena(arenaBytes(m, w.rows))
 	}
 	if pages > 0 && (w.cache == nil || pages > w.cache.Pages()) {
 		if w.cache != nil {
