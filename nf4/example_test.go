@@ -23,5 +23,5 @@ func ExampleQuantize() {
 	x := make([]float32, 4)
 	m.Float32(x, 0)
 	fmt.Printf("%x %v %.4f\n", m.Codes, m.Absmax, x)
-	// Output: d087 [0.6] [0.2644 -0.6000 0.0477 0.0000]
+	// Output: c087 [0.6] [0.2644 -0.6000 0.0477 0.0000]
 }
