@@ -240,4 +240,3 @@ func sameAgain(t *testing.T, name string, m *Matrix, original checkpoint.Tensor)
 	same(t, name, again.Codes, m.Codes)
 	sameBits(t, name+" absmax", again.Absmax, m.Absmax)
 }
-
