@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+
+	"shallow/internal/machine"
 )
 
 // Q8_0 is GGUF's element type of 8 bits: blocks of 32 elements of a row, each a float16 scale and 32 signed bytes. No
@@ -72,7 +74,7 @@ func CopyRange(ctx context.Context, to *os.File, at int64, from *os.File, offset
 
 // CheckSpace fails where the disk that holds a directory has less room than the bytes will need.
 func CheckSpace(dir string, bytes int64) error {
-	free, err := freeSpace(dir)
+	free, err := machine.FreeSpace(dir)
 	if err == nil && free < bytes {
 		return fmt.Errorf("needs %d bytes, the disk has %d free", bytes, free)
 	}

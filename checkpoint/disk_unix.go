@@ -9,15 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeSpace is the number of bytes that may still be written to the disk that holds a path.
-func freeSpace(path string) (int64, error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(path, &s); err != nil {
-		return 0, err
-	}
-	return int64(s.Bavail) * int64(s.Bsize), nil
-}
-
 func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
 // lockDir takes a directory for this process; the lock goes when the file is closed or the process ends.

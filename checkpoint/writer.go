@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"shallow/internal/machine"
 )
 
 // PartialSuffix ends the name of the directory that a Writer fills before it is renamed.
@@ -145,7 +147,7 @@ func (w *Writer) explain(name string, size int64, err error) error {
 	}
 	path := filepath.Join(w.dir, name)
 	if isFull(err) {
-		free, _ := freeSpace(w.partial)
+		free, _ := machine.FreeSpace(w.partial)
 		return fmt.Errorf("checkpoint: %s needs %d bytes and the disk is full, %d are left: %w", path, size, free, err)
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -156,7 +158,7 @@ func (w *Writer) explain(name string, size int64, err error) error {
 
 // CheckSpace fails where the disk has less room than the files will need.
 func (w *Writer) CheckSpace(bytes int64) error {
-	free, err := freeSpace(w.partial)
+	free, err := machine.FreeSpace(w.partial)
 	if err != nil {
 		return nil // a system that cannot tell will say so when it is full
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"sync"
+
+	"shallow/internal/machine"
 )
 
 // spare is how many bytes a download leaves free on the disk.
@@ -60,7 +62,7 @@ func (h *Hub) room(s *snapshot, missing int64) error {
 		return fmt.Errorf("hub: %w", err)
 	}
 	h.tagCache()
-	if free, err := freeSpace(s.root); err == nil && free < missing+spare {
+	if free, err := machine.FreeSpace(s.root); err == nil && free < missing+spare {
 		return fmt.Errorf("hub: %s: %d MB are missing and %s has room for %d MB: make room, or set HF_HUB_CACHE", s.repo, missing>>20, h.Cache, free>>20)
 	}
 	return nil

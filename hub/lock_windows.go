@@ -2,7 +2,6 @@ package hub
 
 import (
 	"errors"
-	"math"
 	"os"
 
 	"golang.org/x/sys/windows"
@@ -15,17 +14,4 @@ func tryLock(f *os.File) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// freeSpace is the number of bytes that may still be written to the disk that holds a path.
-func freeSpace(path string) (int64, error) {
-	name, err := windows.UTF16PtrFromString(path)
-	if err != nil {
-		return 0, err
-	}
-	var free uint64
-	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
-		return 0, err
-	}
-	return int64(min(free, math.MaxInt64)), nil
 }
