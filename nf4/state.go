@@ -54,7 +54,9 @@ func parseState(text []byte) (state, error) {
 			s.dtype = d
 		}
 	}
-	s.offset = float32(offset)
+	if s.nested {
+		s.offset = float32(offset)
+	}
 	switch {
 	case kind != "nf4":
 		return s, fmt.Errorf("says quant_type %q, only nf4 is read", kind)
