@@ -305,12 +305,13 @@ func benchmark(b *testing.B, dtype checkpoint.DType) {
 	const rows, cols = 1024, 2048
 	x := normal(rows*cols, 1)
 	data := littleEndian(x)
-	if dtype == checkpoint.BF16 {
+	switch dtype {
+	case checkpoint.BF16:
 		data = nil
 		for _, v := range x {
 			data = binary.LittleEndian.AppendUint16(data, bfloat16(v))
 		}
-	} else if dtype == checkpoint.F16 {
+	case checkpoint.F16:
 		data = nil
 		for _, v := range x {
 			h := bfloat16(v * 0x1p-112) // the mantissa's last bits do not matter to the speed
