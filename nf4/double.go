@@ -56,7 +56,7 @@ func nestedBlock(codes []byte, scales []float32, offset float32) float32 {
 	by := 1 / top
 	for i, s := range scales {
 		// The reciprocal of a subnormal may be infinite, and 0 times that is no number: it keeps code 0.
-		if v := (s - offset) * by; v == v {
+		if v := float32((s - offset) * by); v == v {
 			codes[i] = dynamicCode(min(max(v, -1), 1))
 		}
 	}

@@ -120,10 +120,11 @@ func (m *Matrix) quantizeBlocks(data []byte, widen widener, lo, hi int) int {
 	return n
 }
 
-// scaled writes the codes of a block times a factor.
+// scaled writes the codes of a block times a factor. The conversions keep the compiler from fusing a product with what
+// follows it.
 func scaled(x *[Block]float32, codes *[Block / 2]byte, by float32) {
 	for i := range codes {
-		codes[i] = codeOf(x[2*i]*by)<<4 | codeOf(x[2*i+1]*by)
+		codes[i] = codeOf(float32(x[2*i]*by))<<4 | codeOf(float32(x[2*i+1]*by))
 	}
 }
 
