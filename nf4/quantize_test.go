@@ -263,7 +263,9 @@ func TestRefusals(t *testing.T) {
 		{func() (*Matrix, error) { return Quantize(checkpoint.F32, make([]byte, 7), 1, 2, Options{}) }, "7 bytes"},
 		{func() (*Matrix, error) { return Quantize(checkpoint.F32, make([]byte, 9), 1, 2, Options{}) }, "9 bytes"},
 		{func() (*Matrix, error) { return Quantize(checkpoint.BF16, nil, 0, 2, Options{}) }, "[0, 2]"},
-		{func() (*Matrix, error) { return Quantize(checkpoint.BF16, nil, math.MaxInt/2, math.MaxInt/2, Options{}) }, "not the shape"},
+		{func() (*Matrix, error) {
+			return Quantize(checkpoint.BF16, nil, math.MaxInt/2, math.MaxInt/2, Options{})
+		}, "not the shape"},
 		{func() (*Matrix, error) { return Quantize(checkpoint.BF16, make([]byte, 2), 1, 1, Options{Threads: -1}) }, "-1 threads"},
 		{func() (*Matrix, error) {
 			return Quantize(checkpoint.F32, littleEndian(bad), 1100, 64, Options{Threads: 2})
