@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ type Corpus struct {
 type Sequence struct {
 	IDs      []int
 	Document int // its number among all documents of all files, from 0
+	Prompt   int // of a prompt with its completion: how many tokens are the prompt's
 }
 
 // Options say how files are read and what is taken of them.
@@ -30,6 +32,7 @@ type Options struct {
 	Samples    int    // take so many sequences; 0 is all
 	Length     int    // cut sequences to so many tokens; 0 is not at all
 	Vocabulary int    // an id from here on is an error; 0 is no check
+	End        []int  // put behind the text of a completion that does not end in it, as the end-of-text token
 }
 
 // Encoder turns a text into ids, with the special tokens that belong to it where special says so. Err is the first failure
@@ -117,9 +120,9 @@ func (t *taker) documents(ctx context.Context, file string) error {
 		if err != nil {
 			return err
 		}
-		ids := d.IDs
+		ids, prompt := d.IDs, d.Prompt
 		if ids == nil && strings.TrimSpace(d.Text) != "" {
-			if ids, err = t.encode(d.Text, d.Where); err != nil {
+			if ids, prompt, err = t.encodeParts(d); err != nil {
 				return err
 			}
 		}
@@ -130,7 +133,7 @@ func (t *taker) documents(ctx context.Context, file string) error {
 		if t.Length > 0 && len(ids) > t.Length {
 			ids = ids[:t.Length:t.Length]
 		}
-		if err := t.take(ids, d.Where, d.IDs == nil); err != nil {
+		if err := t.take(ids, min(prompt, len(ids)), d.Where, d.IDs == nil); err != nil {
 			return err
 		}
 		t.Documents++
@@ -139,6 +142,22 @@ func (t *taker) documents(ctx context.Context, file string) error {
 		}
 	}
 	return nil
+}
+
+// encodeParts gives the ids of a text, and how many of them are those of its prompt. Both parts are encoded as one text, as
+// they will be when the model goes on from the prompt; a token that lies in both is the completion's.
+func (t *taker) encodeParts(d Document) (ids []int, prompt int, err error) {
+	if ids, err = t.encode(d.Text, d.Where); err != nil || !d.Pair {
+		return ids, 0, err
+	}
+	if !slices.Equal(ids[max(0, len(ids)-len(t.End)):], t.End) {
+		ids = append(ids, t.End...)
+	}
+	alone, err := t.encode(d.Text[:d.Prompt], d.Where)
+	for prompt < min(len(alone), len(ids)-len(t.End)) && alone[prompt] == ids[prompt] {
+		prompt++
+	}
+	return ids, prompt, err
 }
 
 // encode gives the ids of a text, special tokens included.
@@ -156,8 +175,8 @@ func (t *taker) encode(text, where string) ([]int, error) {
 	return ids, nil
 }
 
-// take adds a sequence of the document that is met now. text says that its ids are the tokenizer's.
-func (t *taker) take(ids []int, where string, text bool) error {
+// take adds a sequence of the document that is met now, with so many tokens of a prompt. text says that its ids are the tokenizer's.
+func (t *taker) take(ids []int, prompt int, where string, text bool) error {
 	for i, id := range ids {
 		if id >= 0 && (id < t.Vocabulary || t.Vocabulary == 0) {
 			continue
@@ -168,7 +187,7 @@ func (t *taker) take(ids []int, where string, text bool) error {
 		}
 		return fmt.Errorf("corpus: %s: token %d is %d: the vocabulary has %d%s", where, i, id, t.Vocabulary, whose)
 	}
-	t.Sequences = append(t.Sequences, Sequence{ids, t.Documents + t.Skipped})
+	t.Sequences = append(t.Sequences, Sequence{IDs: ids, Document: t.Documents + t.Skipped, Prompt: prompt})
 	t.Tokens += len(ids)
 	return nil
 }

@@ -105,6 +105,9 @@ func TestDocuments(t *testing.T) {
 		"objects":             {write(t, "c.json", "{\"text\":\"a\"}\n{\"text\":\"b\"}"), corpus.Options{}, []string{"a", "b"}, nil},
 		"lines, a list":       {write(t, "c.jsonl", "\ufeff[{\"text\":\"}\\\"]\"}\n,\n{\"text\":\"b\",\"n\":[{}]}]"), corpus.Options{}, []string{"}\"]", "b"}, nil},
 		"objects over lines":  {write(t, "c.JSON", "\ufeff\n{\n\"ids\":\n[3]}\n{\n\"text\":\"b\"\n}"), corpus.Options{}, []string{"", "b"}, [][]int{{3}}},
+		"pair":                {write(t, "c.jsonl", `{"prompt":"é ","completion":"b","text":"c"}`+"\n"+`{"prompt":"a","text":"c"}`), corpus.Options{}, []string{"é b", "c"}, nil},
+		"pair, another key":   {write(t, "c.jsonl", `{"prompt":"a","completion":"b","body":"c"}`), corpus.Options{Field: "body"}, []string{"c"}, nil},
+		"pair of ids":         {write(t, "c.jsonl", `{"prompt":[1,2],"completion":[3]}`), corpus.Options{}, []string{""}, [][]int{{1, 2, 3}}},
 		"byte order mark":     {write(t, "c.txt", "\ufeffa"), corpus.Options{}, []string{"a"}, nil},
 		"parquet":             {parquetFile(t, []textRow{{1, "a"}, {2, ""}, {3, "ccc"}}), corpus.Options{}, []string{"a", "", "ccc"}, nil},
 		"parquet, optional":   {parquetFile(t, []optionalRow{{&body}}), corpus.Options{Field: "body"}, []string{body}, nil},
@@ -175,6 +178,10 @@ func TestRefuses(t *testing.T) {
 		{write(t, "c.jsonl", `{"ids":[1,null]}`), "", `line 1: "ids" is no list`},
 		{write(t, "c.jsonl", "\n"+`{"ids":[1,256]}`), "", "line 2: token 1 is 256: the vocabulary has 256"},
 		{write(t, "c.json", "[\n{\"ids\":[256]}]"), "", "line 2: token 0 is 256: the vocabulary has 256"},
+		{write(t, "c.jsonl", `{"prompt":"a","completion":[1]}`), "", "line 1: of \"prompt\" and \"completion\" one is a text"},
+		{write(t, "c.jsonl", `{"prompt":null,"completion":[1]}`), "", `line 1: "prompt" is neither a text`},
+		{write(t, "c.jsonl", `{"prompt":"a","completion":[{"role":"user"}]}`), "", `line 1: "completion" is neither a text`},
+		{write(t, "c.jsonl", `{"prompt":[],"completion":[]}`), "", "no documents, or only empty ones"},
 		{sparse(t, "c.jsonl"), "", "line 1: is longer than 64 MB"},
 		{write(t, "c.parquet", "PAR1 no"), "", "no Parquet file"},
 		{write(t, "c.parquet", "PAR1\x15\x06\x15 \x15 \x15\xe1PAR1"), "", "its footer of"},
@@ -197,14 +204,14 @@ func TestRead(t *testing.T) {
 		write(t, "a.jsonl", `{"ids":[5,6,7]}`+"\n"+`{"text":"  "}`+"\n"+`{"text":"abc"}`),
 		write(t, "b.txt", "xyz"),
 	}
-	x, y, z := corpus.Sequence{[]int{0, 'x'}, 3}, corpus.Sequence{[]int{0, 'y'}, 3}, corpus.Sequence{[]int{0, 'z'}, 3}
+	x, y, z := corpus.Sequence{[]int{0, 'x'}, 3, 0}, corpus.Sequence{[]int{0, 'y'}, 3, 0}, corpus.Sequence{[]int{0, 'z'}, 3, 0}
 	for _, c := range []struct {
 		o    corpus.Options
 		want []corpus.Sequence
 	}{
-		{corpus.Options{}, []corpus.Sequence{{[]int{5, 6, 7}, 0}, {[]int{0, 'a', 'b', 'c'}, 2}, {[]int{0, 'x', 'y', 'z'}, 3}}},
-		{corpus.Options{Length: 2}, []corpus.Sequence{{[]int{5, 6}, 0}, {[]int{0, 'a'}, 2}, x, y, z}},
-		{corpus.Options{Samples: 2, Length: 9}, []corpus.Sequence{{[]int{5, 6, 7}, 0}, {[]int{0, 'a', 'b', 'c'}, 2}}},
+		{corpus.Options{}, []corpus.Sequence{{[]int{5, 6, 7}, 0, 0}, {[]int{0, 'a', 'b', 'c'}, 2, 0}, {[]int{0, 'x', 'y', 'z'}, 3, 0}}},
+		{corpus.Options{Length: 2}, []corpus.Sequence{{[]int{5, 6}, 0, 0}, {[]int{0, 'a'}, 2, 0}, x, y, z}},
+		{corpus.Options{Samples: 2, Length: 9}, []corpus.Sequence{{[]int{5, 6, 7}, 0, 0}, {[]int{0, 'a', 'b', 'c'}, 2, 0}}},
 	} {
 		got, err := corpus.Read(context.Background(), files, encoder, c.o)
 		if err != nil || !reflect.DeepEqual(got.Sequences, c.want) {
@@ -217,6 +224,30 @@ func TestRead(t *testing.T) {
 		}
 		if got.Skipped != 1 || got.Documents != c.want[len(c.want)-1].Document || got.Tokens != tokens {
 			t.Errorf("%+v: %d documents, %d skipped, %d tokens; want %d, 1, %d", c.o, got.Documents, got.Skipped, got.Tokens, c.want[len(c.want)-1].Document, tokens)
+		}
+	}
+}
+
+// TestPairs takes prompts with their completions. framed's 1 ends every text, as some tokenizers' end-of-text token does.
+func TestPairs(t *testing.T) {
+	texts := write(t, "a.jsonl", `{"prompt":"ab","completion":"c"}`+"\n"+`{"prompt":"","completion":"d"}`+"\n"+`{"prompt":"e","completion":""}`)
+	ids := write(t, "b.jsonl", `{"prompt":[5,6],"completion":[7,8]}`)
+	e := new(framed)
+	for name, c := range map[string]struct {
+		file    string
+		encoder func() (corpus.Encoder, error)
+		o       corpus.Options
+		want    []corpus.Sequence
+	}{
+		"no end":          {texts, encoder, corpus.Options{}, []corpus.Sequence{{[]int{0, 'a', 'b', 'c'}, 0, 3}, {[]int{0, 'd'}, 1, 1}, {[]int{0, 'e'}, 2, 2}}},
+		"an end":          {texts, encoder, corpus.Options{End: []int{9}}, []corpus.Sequence{{[]int{0, 'a', 'b', 'c', 9}, 0, 3}, {[]int{0, 'd', 9}, 1, 1}, {[]int{0, 'e', 9}, 2, 2}}},
+		"the end's own":   {texts, e.open, corpus.Options{End: []int{1}}, []corpus.Sequence{{[]int{0, 'a', 'b', 'c', 1}, 0, 3}, {[]int{0, 'd', 1}, 1, 1}, {[]int{0, 'e', 1}, 2, 2}}},
+		"cut":             {texts, encoder, corpus.Options{Length: 2, End: []int{9}}, []corpus.Sequence{{[]int{0, 'a'}, 0, 2}, {[]int{0, 'd'}, 1, 1}, {[]int{0, 'e'}, 2, 2}}},
+		"ids as they are": {ids, encoder, corpus.Options{End: []int{9}}, []corpus.Sequence{{[]int{5, 6, 7, 8}, 0, 2}}},
+	} {
+		got, err := corpus.Read(context.Background(), []string{c.file}, c.encoder, c.o)
+		if err != nil || !reflect.DeepEqual(got.Sequences, c.want) {
+			t.Errorf("%s: %v, %v; want %v", name, got, err, c.want)
 		}
 	}
 }

@@ -14,17 +14,24 @@ const (
 	maxText     = 1 << 30
 )
 
+const defaultField = "text"
+
 // Document is a text, or ids. Where says where it stands, for errors.
 type Document struct {
 	Text  string
 	IDs   []int // if not nil, used as they are
 	Where string
+
+	// Pair says that the document is a prompt with its completion behind it. Prompt is how many of the text's bytes, or of the
+	// ids, are the prompt.
+	Pair   bool
+	Prompt int
 }
 
 // Documents reads a file by its ending. An error, which names the file and the place, ends the iteration.
 func Documents(file string, o Options) iter.Seq2[Document, error] {
 	if o.Field == "" {
-		o.Field = "text"
+		o.Field = defaultField
 	}
 	return func(yield func(Document, error) bool) {
 		f, err := open(file)

@@ -185,6 +185,14 @@ func (r *reader) object(data []byte, line int) error {
 		return r.give(Document{IDs: ids}, place)
 	}
 	raw, ok := object[r.options.Field]
+	prompt, completion := object["prompt"], object["completion"]
+	if prompt != nil && completion != nil && (!ok || r.options.Field == defaultField) {
+		d, err := parsePair(prompt, completion)
+		if err != nil {
+			return fmt.Errorf("%s: %w", place, err)
+		}
+		return r.give(d, place)
+	}
 	if !ok {
 		return fmt.Errorf("%s: the object has neither %q nor \"ids\"%s: --field names the key of the text", place, r.options.Field, keys(object))
 	}
@@ -193,6 +201,28 @@ func (r *reader) object(data []byte, line int) error {
 		return fmt.Errorf("%s: %q is no text", place, r.options.Field)
 	}
 	return r.give(Document{Text: *text}, place)
+}
+
+// parsePair reads a prompt and its completion, which are both texts or both ids. They are joined as they stand.
+func parsePair(prompt, completion json.RawMessage) (Document, error) {
+	var texts [2]*string
+	var ids [2][]int
+	for i, raw := range []json.RawMessage{prompt, completion} {
+		if err := json.Unmarshal(raw, &texts[i]); err == nil && texts[i] != nil {
+			continue
+		}
+		var err error
+		if ids[i], err = parseIDs(raw); err != nil {
+			return Document{}, fmt.Errorf("%q is neither a text nor a list of token ids", []string{"prompt", "completion"}[i])
+		}
+	}
+	switch {
+	case ids[0] != nil && ids[1] != nil:
+		return Document{IDs: append(ids[0], ids[1]...), Pair: true, Prompt: len(ids[0])}, nil
+	case ids[0] != nil || ids[1] != nil:
+		return Document{}, errors.New(`of "prompt" and "completion" one is a text and one is ids`)
+	}
+	return Document{Text: *texts[0] + *texts[1], Pair: true, Prompt: len(*texts[0])}, nil
 }
 
 // keys says what an object has, for an error.

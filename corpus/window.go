@@ -57,7 +57,7 @@ func (t *taker) windows(ctx context.Context, file string) error {
 		t.Skipped++
 		return nil
 	case len(ids) <= t.Length:
-		err = t.take(ids, file, true)
+		err = t.take(ids, 0, file, true)
 	default:
 		err = t.cut(ids, file)
 	}
@@ -93,7 +93,7 @@ func (t *taker) cut(ids []int, file string) error {
 	}
 	for window := range slices.Chunk(ids[front:], t.Length-front) {
 		window = slices.Concat(ids[:front], window)
-		if err := t.take(window, file, true); err != nil {
+		if err := t.take(window, 0, file, true); err != nil {
 			return err
 		}
 		if t.full() {
