@@ -29,7 +29,7 @@ type Options struct {
 	Rank    int
 	Alpha   float64
 	Targets string  // mlp, all, or ends of module names with commas between
-	Dropout float64 // while training
+	Dropout float64 // while training; negative is what the adapter of Init was trained with
 
 	Budget     Budget
 	Usual      int     // steps where there is no budget
@@ -70,7 +70,7 @@ type Result struct {
 	Trained    int64   `json:"trained_parameters"`
 	Tokens     int64   `json:"tokens"` // predicted in all steps
 	Seconds    float64 `json:"seconds"`
-	Peak       int64   `json:"peak_memory,omitempty"`
+	Memory     int64   `json:"peak_memory,omitempty"`
 }
 
 // Check is the loss of held-out rows before the first step and behind the last.
@@ -106,7 +106,7 @@ func (o *Options) check() error {
 		return fmt.Errorf("heal: a learning rate of %g", o.Peak)
 	case o.Init == "" && (o.Rank < 1 || !(o.Alpha > 0)):
 		return fmt.Errorf("heal: rank and alpha are above 0")
-	case !(o.Dropout >= 0 && o.Dropout < 1):
+	case !(o.Dropout < 1) || o.Dropout < 0 && o.Init == "":
 		return fmt.Errorf("heal: dropout is at least 0 and below 1")
 	}
 	return nil
@@ -157,7 +157,11 @@ func (o *Options) adapter(m *decoder.Model) (*PEFT, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Base, p.Dropout = o.Base, o.Dropout
+		p.Base = o.Base
+		if o.Dropout >= 0 {
+			p.Dropout = o.Dropout
+		}
+		o.Dropout = p.Dropout
 		return p, p.fit(all)
 	}
 	some, err := chosen(all, o.Targets)
@@ -166,9 +170,6 @@ func (o *Options) adapter(m *decoder.Model) (*PEFT, error) {
 	}
 	p := &PEFT{Base: o.Base, Rank: o.Rank, Alpha: o.Alpha, Dropout: o.Dropout}
 	for _, mod := range some {
-		if o.Rank > min(mod.in, mod.out) {
-			return nil, fmt.Errorf("heal: --rank %d: matrix %q has %d inputs and %d outputs, a rank above both is a waste", o.Rank, mod.name, mod.in, mod.out)
-		}
 		p.Modules = append(p.Modules, newAdapter(mod, o.Rank, o.Alpha, o.Seed))
 	}
 	return p, nil

@@ -22,12 +22,20 @@ type engine struct {
 
 // open opens a model, downloaded first where it is one of the hub. pack says whether many rows will go through each layer.
 func (e engineFlags) open(ctx context.Context, model string, pack, quiet bool) (*engine, error) {
+	return e.openAs(ctx, model, decoder.Options{Pack: pack}, quiet)
+}
+
+// openAs is open with all options but the precision, which is the flag's where it says one.
+func (e engineFlags) openAs(ctx context.Context, model string, o decoder.Options, quiet bool) (*engine, error) {
 	if e.Threads < 0 {
 		return nil, usagef("--threads must not be negative")
 	}
 	precision, err := decoder.ParsePrecision(e.Precision)
 	if err != nil {
 		return nil, err
+	}
+	if precision != decoder.Auto {
+		o.Precision = precision
 	}
 	dir, err := localModel(ctx, model, quiet)
 	if err != nil {
@@ -42,7 +50,7 @@ func (e engineFlags) open(ctx context.Context, model string, pack, quiet bool) (
 		device.Close()
 		return nil, err
 	}
-	m, err := decoder.Open(device, c, decoder.Options{Precision: precision, Pack: pack})
+	m, err := decoder.Open(device, c, o)
 	if err != nil {
 		c.Close()
 		device.Close()
