@@ -86,7 +86,8 @@ type Data struct {
 // document is a Document in half the memory.
 type document struct {
 	ids    []int32
-	prompt int
+	prompt int32
+	number int32 // in its source
 }
 
 // ErrNothingToPredict is returned where no document of a source has a token to predict.
@@ -153,7 +154,7 @@ func (o *DataOptions) compact(name string, documents []Document) (kept []documen
 		if !o.Pack {
 			n = min(n, o.Length)
 		}
-		c := document{make([]int32, n), min(x.Prompt, n)}
+		c := document{make([]int32, n), int32(min(x.Prompt, n)), int32(i)}
 		for j, id := range x.IDs[:n] {
 			if id < 0 || id > math.MaxInt32 {
 				return nil, 0, fmt.Errorf("heal: %s: document %d: token %d is %d", name, i, j, id)

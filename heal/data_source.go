@@ -93,7 +93,7 @@ func (o *DataOptions) whole(x document) part {
 		switch {
 		case x.prompt == 0:
 			p.weights[i] = 1
-		case i < x.prompt:
+		case i < int(x.prompt):
 			p.weights[i] = float32(o.PromptWeight)
 		default:
 			p.weights[i] = float32(o.CompletionWeight)
@@ -107,8 +107,8 @@ func (o *DataOptions) joined(x document) part {
 	if len(o.End) == 0 || x.ids[len(x.ids)-1] == int32(o.End[0]) {
 		return o.whole(x)
 	}
-	ids := append(make([]int32, 0, len(x.ids)+1), x.ids...)
-	return o.whole(document{append(ids, int32(o.End[0])), x.prompt})
+	x.ids = append(append(make([]int32, 0, len(x.ids)+1), x.ids...), int32(o.End[0]))
+	return o.whole(x)
 }
 
 // predicts reports whether a document has a token that counts, and that another may stand before.
