@@ -19,6 +19,7 @@ func Run(t *testing.T, open func(t *testing.T, threads int) compute.Device) {
 	t.Run("products", func(t *testing.T) { products(t, open) })
 	t.Run("attention", func(t *testing.T) { attention(t, open) })
 	t.Run("experts", func(t *testing.T) { experts(t, open) })
+	t.Run("gradients", func(t *testing.T) { gradients(t, open) })
 }
 
 // problem is an operation with inputs, whose result can be computed row by row.

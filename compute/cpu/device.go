@@ -16,6 +16,7 @@ type Device struct {
 	err   error // the first since the last Sync
 
 	attention attention
+	gradient  attentionGradient
 
 	product product
 

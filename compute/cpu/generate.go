@@ -4,3 +4,5 @@ package cpu
 //go:generate gen products -out ../products_amd64.s -stubs ../products_amd64.go -pkg cpu
 //go:generate gen elementwise -out ../elementwise_amd64.s -stubs ../elementwise_amd64.go -pkg cpu
 //go:generate gen attention -out ../attention_kernels_amd64.s -stubs ../attention_kernels_amd64.go -pkg cpu
+//go:generate gen gradients -out ../gradients_amd64.s -stubs ../gradients_amd64.go -pkg cpu
+//go:generate gen gradient_attention -out ../gradient_attention_amd64.s -stubs ../gradient_attention_kernels_amd64.go -pkg cpu

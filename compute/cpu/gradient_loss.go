@@ -17,6 +17,7 @@ func (d *Device) CrossEntropyBackward(logits, targets, weights compute.Tensor) {
 	if !ok {
 		return
 	}
+	kernels := gradientsAt(d.level)
 	d.eachRows(logits.Rows, logits.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			x, w := floatRow(logits, i), floatRow(weights, i)[0]
@@ -25,26 +26,14 @@ func (d *Device) CrossEntropyBackward(logits, targets, weights compute.Tensor) {
 				clear(x)
 				continue
 			}
-			d.softmax(x, x, 1)
-			x[t]--
-			d.rows.times(x, w)
+			top := d.rows.maximum(x)
+			sum := d.rows.sumExp(x, top)
+			// The target's probability in float64: the difference from 1 would lose the digits of one that is nearly certain.
+			own := float32((math.Exp(float64(x[t])-float64(top))/sum - 1) * float64(w))
+			kernels.exps(x, x, top, 1, float32(float64(w)/sum))
+			x[t] = own
 		}
 	})
-}
-
-// softmax writes that of x / temperature; out may be x.
-func (d *Device) softmax(out, x []float32, temperature float32) {
-	if temperature != 1 {
-		for j, v := range x {
-			out[j] = v / temperature
-		}
-		x = out
-	}
-	top := d.rows.maximum(x)
-	sum := d.rows.sumExp(x, top)
-	for j, v := range x {
-		out[j] = float32(float64(expGeneric(v-top)) / sum)
-	}
 }
 
 // Divergence is the forward Kullback-Leibler divergence and its gradient.
@@ -59,31 +48,21 @@ func (d *Device) Divergence(loss, student, teacher, weights compute.Tensor, temp
 		d.fail("%s: a temperature of %g", op, temperature)
 		return
 	}
-	d.eachRows(student.Rows, 2*student.Cols, func(lo, hi int) {
-		p := make([]float32, student.Cols)
-		for i := lo; i < hi; i++ {
-			q, from, w := floatRow(student, i), floatRow(teacher, i), floatRow(weights, i)[0]
-			logQ, logP := d.logSum(q, temperature), d.logSum(from, temperature)
-			d.softmax(p, from, temperature)
-			var sum float64
-			for j, v := range p {
-				sum += float64(v) * (float64(from[j])/float64(temperature) - logP - float64(q[j])/float64(temperature) + logQ)
-			}
-			floatRow(loss, i)[0] = float32(sum)
-			d.softmax(q, q, temperature)
-			for j := range q {
-				q[j] = (q[j] - p[j]) * w / temperature
-			}
+	kernels, by := gradientsAt(d.level), 1/temperature
+	scratch := make([][]float32, d.pool.threads)
+	d.pool.run(student.Rows, func(worker, i int) {
+		if scratch[worker] == nil {
+			scratch[worker] = make([]float32, student.Cols)
 		}
+		p, q, from, w := scratch[worker], floatRow(student, i), floatRow(teacher, i), floatRow(weights, i)[0]
+		topQ, topP := d.rows.maximum(q), d.rows.maximum(from)
+		sumQ, sumP := kernels.sumExps(q, topQ, by), kernels.sumExps(from, topP, by)
+		kernels.exps(p, from, topP, by, float32(1/sumP))
+		// ln p - ln q is the difference of the logits and a number for the row.
+		shift := (float64(topQ)-float64(topP))*float64(by) + math.Log(sumQ) - math.Log(sumP)
+		floatRow(loss, i)[0] = float32(kernels.divergence(p, from, q, float64(by), shift))
+		kernels.exps(q, q, topQ, by, float32(1/sumQ))
+		d.rows.axpy(q, p, -1)
+		d.rows.times(q, w*by)
 	})
-}
-
-// logSum is ln Σ exp(x / temperature).
-func (d *Device) logSum(x []float32, temperature float32) float64 {
-	top := float64(d.rows.maximum(x))
-	var sum float64
-	for _, v := range x {
-		sum += math.Exp((float64(v) - top) / float64(temperature))
-	}
-	return math.Log(sum) + top/float64(temperature)
 }

@@ -13,15 +13,7 @@ func (d *Device) RMSNormBackward(dx, dweight, dout, x, weight, rstd compute.Tens
 	if dweight.Given() { // before dx, which may be dout
 		d.normWeights(dweight, compute.Tensor{}, dout, x, rstd, 1)
 	}
-	w := d.widened(weight, offset)
-	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			for g, r := range floatRow(rstd, i) {
-				a, b := g*width, (g+1)*width
-				normBackward(floatRow(dx, i)[a:b], floatRow(dout, i)[a:b], floatRow(x, i)[a:b], w, 0, r, false, accumulate)
-			}
-		}
-	})
+	d.normRows(dx, dout, x, rstd, d.widened(weight, offset), 1, accumulate)
 }
 
 // LayerNormBackward is the gradient of LayerNorm.
@@ -36,16 +28,7 @@ func (d *Device) LayerNormBackward(dx, dweight, dbias, dout, x, weight, moments 
 	if dweight.Given() || dbias.Given() {
 		d.normWeights(dweight, dbias, dout, x, moments, 2)
 	}
-	w := d.widened(weight, 0)
-	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			m := floatRow(moments, i)
-			for g := range len(m) / 2 {
-				a, b := g*width, (g+1)*width
-				normBackward(floatRow(dx, i)[a:b], floatRow(dout, i)[a:b], floatRow(x, i)[a:b], w, m[2*g], m[2*g+1], true, accumulate)
-			}
-		}
-	})
+	d.normRows(dx, dout, x, moments, d.widened(weight, 0), 2, accumulate)
 }
 
 func (d *Device) normFits(op string, dx, dout, x, weight compute.Tensor) bool {
@@ -73,55 +56,69 @@ func (d *Device) widened(weight compute.Tensor, offset float32) []float32 {
 	return w
 }
 
-// normBackward is the gradient of one group: dx = r · (g - [mean g] - x̂ · mean(g · x̂)), with g = dout · w.
-func normBackward(dx, dout, x, w []float32, mean, r float32, centred, accumulate bool) {
-	var gs, gx float64
-	for j, v := range dout {
-		g := float64(v) * float64(w[j])
-		gs += g
-		gx += g * float64((x[j]-mean)*r)
+// normRows is the gradient by the rows: dx = r · (g - [mean g] - x̂ · mean(g · x̂)) in each group, with g = dout · w. statistics holds,
+// for each group, its reciprocal root behind per-1 other numbers, of which the first is its mean.
+func (d *Device) normRows(dx, dout, x, statistics compute.Tensor, w []float32, per int, accumulate bool) {
+	kernels := gradientsAt(d.level)
+	kernel, width := kernels.norm, len(w)
+	if accumulate {
+		kernel = kernels.normAdd
 	}
-	n := float64(len(x))
-	shift, along := float32(0), float32(gx/n)
-	if centred {
-		shift = float32(gs / n)
-	}
-	for j, v := range dout {
-		grad := r * (v*w[j] - shift - (x[j]-mean)*r*along)
-		if accumulate {
-			grad += dx[j]
+	n := float64(width)
+	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			s, to, dy, from := floatRow(statistics, i), floatRow(dx, i), floatRow(dout, i), floatRow(x, i)
+			for a := 0; a < len(from); a, s = a+width, s[per:] {
+				b, mean, r := a+width, float32(0), s[per-1]
+				if per == 2 {
+					mean = s[0]
+				}
+				gs, gx := kernels.normSums(dy[a:b], from[a:b], w, mean, r)
+				shift := float32(0)
+				if per == 2 {
+					shift = float32(gs / n)
+				}
+				kernel(to[a:b], dy[a:b], from[a:b], w, mean, r, shift, float32(gx/n))
+			}
 		}
-		dx[j] = grad
-	}
+	})
 }
 
-// normWeights adds the gradients of a norm's weight and bias. statistics holds, for each group, its reciprocal root behind
-// per-1 other numbers, of which the first is its mean.
+// tokenBlock is how many tokens are summed by themselves before they are added to the gradient of a weight.
+const tokenBlock = 512
+
+// normWeights adds the gradients of a norm's weight and bias: chains of the groups of 512 tokens, one block after another.
+// One owner takes all tokens of a stripe of columns. statistics is as in normRows.
 func (d *Device) normWeights(dweight, dbias, dout, x, statistics compute.Tensor, per int) {
+	kernels := gradientsAt(d.level)
 	width := max(dweight.Cols, dbias.Cols)
-	groups := x.Cols / width
-	d.eachRows(width, x.Rows*groups, func(lo, hi int) { // one owner for each column
-		sums, shifts := make([]float64, hi-lo), make([]float64, hi-lo)
-		for i := range x.Rows {
-			s, dy, xs := floatRow(statistics, i), floatRow(dout, i), floatRow(x, i)
-			for g := range groups {
-				mean, r := float32(0), s[per*g+per-1]
-				if per == 2 {
-					mean = s[2*g]
-				}
-				for j := lo; j < hi; j++ {
-					v := dy[g*width+j]
-					sums[j-lo] += float64(v * (xs[g*width+j] - mean) * r)
-					shifts[j-lo] += float64(v)
+	const stripe = 128
+	d.pool.run((width+stripe-1)/stripe, func(_, n int) {
+		var sums, shifts [stripe]float32
+		lo, hi := n*stripe, min((n+1)*stripe, width)
+		for block := 0; block < x.Rows; block += tokenBlock {
+			clear(sums[:])
+			clear(shifts[:])
+			for i := block; i < min(block+tokenBlock, x.Rows); i++ {
+				s, dy, from := floatRow(statistics, i), floatRow(dout, i), floatRow(x, i)
+				for a := 0; a < len(from); a, s = a+width, s[per:] {
+					mean, r := float32(0), s[per-1]
+					if per == 2 {
+						mean = s[0]
+					}
+					if dweight.Given() {
+						kernels.weightSums(sums[:hi-lo], dy[a+lo:a+hi], from[a+lo:a+hi], mean, r)
+					}
+					if dbias.Given() {
+						d.rows.axpy(shifts[:hi-lo], dy[a+lo:a+hi], 1)
+					}
 				}
 			}
-		}
-		for j := lo; j < hi; j++ {
 			if dweight.Given() {
-				floatRow(dweight, 0)[j] += float32(sums[j-lo])
+				d.rows.axpy(floatRow(dweight, 0)[lo:hi], sums[:hi-lo], 1)
 			}
 			if dbias.Given() {
-				floatRow(dbias, 0)[j] += float32(shifts[j-lo])
+				d.rows.axpy(floatRow(dbias, 0)[lo:hi], shifts[:hi-lo], 1)
 			}
 		}
 	})

@@ -1,10 +1,6 @@
 package cpu
 
-import (
-	"math"
-
-	"shallow/compute"
-)
+import "shallow/compute"
 
 // EmbedBackward adds rows to those of the table.
 func (d *Device) EmbedBackward(dtable, dout, ids compute.Tensor, scale float32) {
@@ -16,42 +12,14 @@ func (d *Device) EmbedBackward(dtable, dout, ids compute.Tensor, scale float32) 
 	if !ok {
 		return
 	}
-	d.eachRows(dtable.Cols, dout.Rows, func(lo, hi int) { // one owner for each column
+	// One owner for each stripe of columns: it adds all tokens in their order.
+	const stripe = 256
+	d.pool.run((dtable.Cols+stripe-1)/stripe, func(_, n int) {
+		lo, hi := n*stripe, min((n+1)*stripe, dtable.Cols)
 		for i, id := range rows {
 			d.rows.axpy(floatRow(dtable, int(id))[lo:hi], floatRow(dout, i)[lo:hi], scale)
 		}
 	})
-}
-
-// slope is the derivative of act at x.
-func slope(x float64, act compute.Activation) float64 {
-	logistic := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-	switch act {
-	case compute.SiLU:
-		s := logistic(x)
-		return s * (1 + x*(1-s))
-	case compute.GELU:
-		return (1+math.Erf(x/math.Sqrt2))/2 + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
-	case compute.GELUTanh:
-		const c = 0.044715
-		k := math.Sqrt(2 / math.Pi)
-		t := math.Tanh(k * (x + c*x*x*x))
-		return (1+t)/2 + x/2*(1-t*t)*k*(1+3*c*x*x)
-	case compute.QuickGELU:
-		s := logistic(1.702 * x)
-		return s * (1 + 1.702*x*(1-s))
-	case compute.ReLU:
-		if x > 0 {
-			return 1
-		}
-		return 0
-	case compute.ReLUSquared:
-		return 2 * max(x, 0)
-	case compute.Sigmoid:
-		s := logistic(x)
-		return s * (1 - s)
-	}
-	return math.NaN()
 }
 
 // GatedActivationBackward is the gradient of GatedActivation.
@@ -65,15 +33,10 @@ func (d *Device) GatedActivationBackward(dgate, dup, dout, gate, up compute.Tens
 			return
 		}
 	}
+	kernel := gradientsAt(d.level).gated[act]
 	d.eachRows(gate.Rows, gate.Cols, func(lo, hi int) {
-		act1 := make([]float32, gate.Cols)
 		for i := lo; i < hi; i++ {
-			dg, du, dy, g, u := floatRow(dgate, i), floatRow(dup, i), floatRow(dout, i), floatRow(gate, i), floatRow(up, i)
-			d.rows.activate[act](act1, g)
-			for j, y := range dy {
-				a, b := y*u[j]*float32(slope(float64(g[j]), act)), y*act1[j]
-				dg[j], du[j] = a, b
-			}
+			kernel(floatRow(dgate, i), floatRow(dup, i), floatRow(dout, i), floatRow(gate, i), floatRow(up, i))
 		}
 	})
 }
@@ -85,12 +48,10 @@ func (d *Device) ActivateBackward(dx, dout, x compute.Tensor, act compute.Activa
 		!d.fits(op, "dout", dout, x.Rows, x.Cols, compute.Float32) || !d.fits(op, "dx", dx, x.Rows, x.Cols, compute.Float32) {
 		return
 	}
+	kernel := gradientsAt(d.level).activate[act]
 	d.eachRows(x.Rows, x.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			to, dy, from := floatRow(dx, i), floatRow(dout, i), floatRow(x, i)
-			for j, y := range dy {
-				to[j] = y * float32(slope(float64(from[j]), act))
-			}
+			kernel(floatRow(dx, i), floatRow(dout, i), floatRow(x, i))
 		}
 	})
 }
@@ -105,13 +66,10 @@ func (d *Device) SoftCapBackward(dx, y compute.Tensor, limit float32) {
 		d.fail("%s: a limit of %g", op, limit)
 		return
 	}
+	kernel := gradientsAt(d.level).cap
 	d.eachRows(dx.Rows, dx.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			to, from := floatRow(dx, i), floatRow(y, i)
-			for j, v := range from {
-				t := v / limit
-				to[j] *= 1 - t*t
-			}
+			kernel(floatRow(dx, i), floatRow(y, i), 1/limit)
 		}
 	})
 }

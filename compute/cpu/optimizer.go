@@ -18,9 +18,7 @@ func (d *Device) SumSquares(x compute.Tensor) (float64, error) {
 		for e := b * block; e < min((b+1)*block, n); {
 			row := floatRow(x, e/x.Cols)[e%x.Cols:]
 			row = row[:min(len(row), min((b+1)*block, n)-e)]
-			for _, v := range row {
-				sums[b] += float64(v) * float64(v)
-			}
+			sums[b] += d.rows.sumSquares(row)
 			e += len(row)
 		}
 	})
@@ -42,20 +40,14 @@ func (d *Device) AdamW(p, m, v, gradient compute.Tensor, scale float32, s comput
 		d.fail("%s: step %d", op, s.T)
 		return
 	}
-	keep := float32(1 - s.Rate*s.Decay)
-	rate := float32(s.Rate / (1 - math.Pow(s.Beta1, float64(s.T))))
-	root := float32(math.Sqrt(1 - math.Pow(s.Beta2, float64(s.T))))
-	fresh1, beta2, fresh2, eps := float32(1-s.Beta1), float32(s.Beta2), float32(1-s.Beta2), float32(s.Eps)
+	step := adamStep{
+		scale: scale, keep: float32(1 - s.Rate*s.Decay), fresh1: float32(1 - s.Beta1), beta2: float32(s.Beta2), fresh2: float32(1 - s.Beta2),
+		rate: float32(s.Rate / (1 - math.Pow(s.Beta1, float64(s.T)))), root: float32(math.Sqrt(1 - math.Pow(s.Beta2, float64(s.T)))), eps: float32(s.Eps),
+	}
+	kernel := gradientsAt(d.level).adamW
 	d.eachRows(p.Rows, 4*p.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			ps, ms, vs, gs := floatRow(p, i), floatRow(m, i), floatRow(v, i), floatRow(gradient, i)
-			for j, g := range gs {
-				g *= scale
-				ps[j] *= keep
-				ms[j] += fresh1 * (g - ms[j])
-				vs[j] = vs[j]*beta2 + fresh2*g*g
-				ps[j] -= rate * ms[j] / (float32(math.Sqrt(float64(vs[j])))/root + eps)
-			}
+			kernel(floatRow(p, i), floatRow(m, i), floatRow(v, i), floatRow(gradient, i), &step)
 		}
 	})
 }
