@@ -13,9 +13,10 @@ import (
 // Corpus is what Read took.
 type Corpus struct {
 	Sequences []Sequence
-	Documents int // documents that gave sequences
-	Skipped   int // documents without ids, or with a text of white space alone
-	Tokens    int // in all sequences
+	Documents int  // documents that gave sequences
+	Skipped   int  // documents without ids, or with a text of white space alone
+	Tokens    int  // in all sequences
+	Full      bool // there are as many sequences or tokens as were wanted
 }
 
 // Sequence is the tokens of a document, or of a part.
@@ -30,6 +31,7 @@ type Options struct {
 	Field      string // the key or column of the text; "" is "text"
 	Blank      bool   // a blank line ends a document of a .txt file
 	Samples    int    // take so many sequences; 0 is all
+	Tokens     int    // take sequences until they have so many tokens; 0 is all
 	Length     int    // cut sequences to so many tokens; 0 is not at all
 	Vocabulary int    // an id from here on is an error; 0 is no check
 	End        []int  // put behind the text of a completion that does not end in it, as the end-of-text token
@@ -52,8 +54,8 @@ func Read(ctx context.Context, files []string, encoder func() (Encoder, error), 
 	switch {
 	case len(files) == 0:
 		return nil, errors.New("corpus: no file is given")
-	case o.Samples < 0 || o.Length < 0:
-		return nil, fmt.Errorf("corpus: %d samples of length %d: neither can be negative", o.Samples, o.Length)
+	case o.Samples < 0 || o.Length < 0 || o.Tokens < 0:
+		return nil, fmt.Errorf("corpus: %d samples of length %d, %d tokens: none can be negative", o.Samples, o.Length, o.Tokens)
 	}
 	// A name that is wrong should not show after the first files were read.
 	for _, file := range files {
@@ -70,7 +72,7 @@ func Read(ctx context.Context, files []string, encoder func() (Encoder, error), 
 		if err := read(ctx, file); err != nil {
 			return nil, err
 		}
-		if t.full() {
+		if t.Full = t.full(); t.Full {
 			break
 		}
 	}
@@ -109,7 +111,9 @@ type taker struct {
 }
 
 // full reports whether nothing more is wanted.
-func (t *taker) full() bool { return t.Samples > 0 && len(t.Sequences) == t.Samples }
+func (t *taker) full() bool {
+	return t.Samples > 0 && len(t.Sequences) == t.Samples || t.Options.Tokens > 0 && t.Corpus.Tokens >= t.Options.Tokens
+}
 
 // documents takes a sequence of each document of a file.
 func (t *taker) documents(ctx context.Context, file string) error {
@@ -188,6 +192,6 @@ func (t *taker) take(ids []int, prompt int, where string, text bool) error {
 		return fmt.Errorf("corpus: %s: token %d is %d: the vocabulary has %d%s", where, i, id, t.Vocabulary, whose)
 	}
 	t.Sequences = append(t.Sequences, Sequence{IDs: ids, Document: t.Documents + t.Skipped, Prompt: prompt})
-	t.Tokens += len(ids)
+	t.Corpus.Tokens += len(ids)
 	return nil
 }

@@ -211,6 +211,10 @@ func TestRead(t *testing.T) {
 	}{
 		{corpus.Options{}, []corpus.Sequence{{[]int{5, 6, 7}, 0, 0}, {[]int{0, 'a', 'b', 'c'}, 2, 0}, {[]int{0, 'x', 'y', 'z'}, 3, 0}}},
 		{corpus.Options{Length: 2}, []corpus.Sequence{{[]int{5, 6}, 0, 0}, {[]int{0, 'a'}, 2, 0}, x, y, z}},
+		{corpus.Options{Tokens: 4}, []corpus.Sequence{{[]int{5, 6, 7}, 0, 0}, {[]int{0, 'a', 'b', 'c'}, 2, 0}}},
+		{corpus.Options{Tokens: 11}, []corpus.Sequence{{[]int{5, 6, 7}, 0, 0}, {[]int{0, 'a', 'b', 'c'}, 2, 0}, {[]int{0, 'x', 'y', 'z'}, 3, 0}}},
+		{corpus.Options{Tokens: 12}, []corpus.Sequence{{[]int{5, 6, 7}, 0, 0}, {[]int{0, 'a', 'b', 'c'}, 2, 0}, {[]int{0, 'x', 'y', 'z'}, 3, 0}}},
+		{corpus.Options{Tokens: 8, Length: 2}, []corpus.Sequence{{[]int{5, 6}, 0, 0}, {[]int{0, 'a'}, 2, 0}, x, y}},
 		{corpus.Options{Samples: 2, Length: 9}, []corpus.Sequence{{[]int{5, 6, 7}, 0, 0}, {[]int{0, 'a', 'b', 'c'}, 2, 0}}},
 	} {
 		got, err := corpus.Read(context.Background(), files, encoder, c.o)
@@ -221,6 +225,9 @@ func TestRead(t *testing.T) {
 		tokens := 0
 		for _, s := range c.want {
 			tokens += len(s.IDs)
+		}
+		if want := c.o.Samples > 0 || c.o.Tokens > 0 && c.o.Tokens < 12; got.Full != want {
+			t.Errorf("%+v: full is %v, want %v", c.o, got.Full, want)
 		}
 		if got.Skipped != 1 || got.Documents != c.want[len(c.want)-1].Document || got.Tokens != tokens {
 			t.Errorf("%+v: %d documents, %d skipped, %d tokens; want %d, 1, %d", c.o, got.Documents, got.Skipped, got.Tokens, c.want[len(c.want)-1].Document, tokens)

@@ -51,7 +51,7 @@ func (c corpusFlags) read(ctx context.Context, e *engine, limit limitFlags, quie
 	return sequences, nil
 }
 
-// take reads the texts. Of a data set in many files no more are downloaded than the samples need.
+// take reads the texts. Of a data set in many files no more are downloaded than the samples or tokens need.
 func (c corpusFlags) take(ctx context.Context, encoder func() (corpus.Encoder, error), quiet bool, o corpus.Options) (*corpus.Corpus, error) {
 	found, done, err := findTexts(ctx, c.Corpus, quiet)
 	defer done()
@@ -59,7 +59,7 @@ func (c corpusFlags) take(ctx context.Context, encoder func() (corpus.Encoder, e
 		return nil, err
 	}
 	shards := 1
-	if o.Samples == 0 {
+	if o.Samples == 0 && o.Tokens == 0 {
 		shards = math.MaxInt
 	}
 	for ; ; shards *= 2 {
@@ -68,7 +68,7 @@ func (c corpusFlags) take(ctx context.Context, encoder func() (corpus.Encoder, e
 			return nil, err
 		}
 		taken, err := corpus.Read(ctx, files, encoder, o)
-		if err != nil || all || len(taken.Sequences) == o.Samples {
+		if err != nil || all || taken.Full {
 			return taken, err
 		}
 	}
