@@ -129,6 +129,9 @@ func Run(ctx context.Context, m *decoder.Model, data *Data, held []Row, o Option
 		return nil, err
 	}
 	defer unlock()
+	if err := sweep(o.Output); err != nil {
+		return nil, err
+	}
 	if err := o.Budget.Check(); err != nil {
 		return nil, err
 	}
@@ -147,6 +150,20 @@ func Run(ctx context.Context, m *decoder.Model, data *Data, held []Row, o Option
 	}
 	defer l.release()
 	return l.run(ctx)
+}
+
+// sweep removes what a killed run was just writing.
+func sweep(dir string) error {
+	for _, name := range []string{checkpointFile, adapterFile, adapterConfigFile, resultFile} {
+		left, err := filepath.Glob(filepath.Join(dir, "."+name+".*.tmp"))
+		for _, path := range left {
+			err = errors.Join(err, os.Remove(path))
+		}
+		if err != nil {
+			return fmt.Errorf("heal: what a killed run left cannot be removed: %w", err)
+		}
+	}
+	return nil
 }
 
 // adapter is the one to start from.

@@ -55,6 +55,8 @@ func run() int {
 	// The first Ctrl-C stops the work in order; the second is the system's again and kills.
 	context.AfterFunc(ctx, stop)
 
+	ignoreFileSizeSignal()
+
 	var p program
 	parser, err := kong.New(&p,
 		kong.Name("shallow"),
