@@ -48,10 +48,11 @@ type healCommand struct {
 	Decay      float64  `name:"weight-decay" help:"Weight decay of AdamW." default:"0" placeholder:"D"`
 	Seed       uint64   `help:"Seed of the order, a new adapter and dropout." default:"1"`
 
-	Held            int  `help:"Hold out so many documents to validate on." default:"0" placeholder:"N"`
-	ValidateEvery   int  `help:"Validate every so many steps, and at begin and end; 0 is at begin and end alone." default:"0" placeholder:"N"`
-	CheckpointEvery int  `help:"Keep a checkpoint every so many steps; 0 is only when stopped." default:"50" placeholder:"N"`
-	AnyKernels      bool `name:"allow-different-kernels" help:"Go on from a checkpoint that another kind of processor computed."`
+	Evaluation      []string `help:"Texts that the model will be evaluated on: training documents that overlap them are pointed out. Can be given several times." placeholder:"FILE" sep:"none"`
+	Held            int      `help:"Hold out so many documents to validate on." default:"0" placeholder:"N"`
+	ValidateEvery   int      `help:"Validate every so many steps, and at begin and end; 0 is at begin and end alone." default:"0" placeholder:"N"`
+	CheckpointEvery int      `help:"Keep a checkpoint every so many steps; 0 is only when stopped." default:"50" placeholder:"N"`
+	AnyKernels      bool     `name:"allow-different-kernels" help:"Go on from a checkpoint that another kind of processor computed."`
 
 	engineFlags
 	memoryFlag
@@ -118,6 +119,9 @@ func (c *healCommand) Run(ctx context.Context) error {
 	o.Given = map[string]string{"corpus": data.Cursor().Data, "base": c.Base}
 	if n := data.Dropped(); n > 0 && !c.Quiet {
 		note("%s left out: they have nothing to predict", plural(n, "document"))
+	}
+	if err := c.pointOutOverlaps(ctx, e, data); err != nil {
+		return err
 	}
 	bar := c.bar(&o)
 	result, err := heal.Run(ctx, e.Model, data, data.Held(0), o)
@@ -232,7 +236,7 @@ func (c *healCommand) data(ctx context.Context, e *engine, o *heal.Options) (*he
 			return nil, err
 		}
 		for _, g := range groups {
-			found, err := c.read(ctx, e, g.Names, o.Length, d.End)
+			found, err := c.read(ctx, e, g.Names, o, d.End)
 			if err != nil {
 				return nil, err
 			}
@@ -251,13 +255,15 @@ func (c *healCommand) data(ctx context.Context, e *engine, o *heal.Options) (*he
 }
 
 // read takes the documents of some files.
-func (c *healCommand) read(ctx context.Context, e *engine, names []string, length int, end []int) (*corpus.Corpus, error) {
+func (c *healCommand) read(ctx context.Context, e *engine, names []string, o *heal.Options, end []int) (*corpus.Corpus, error) {
+	length := o.Length
 	if c.Pack {
 		length = 0
 	}
+	samples, tokens := c.enough(names, o)
 	encoder := func() (corpus.Encoder, error) { return openTokenizer(e.Checkpoint.Dir) }
 	return corpusFlags{names, c.Field, c.Split}.take(ctx, encoder, c.Quiet, corpus.Options{
-		Field: c.Field, Blank: c.Split == "blank", Length: length, Vocabulary: e.Spec.V, End: end,
+		Field: c.Field, Blank: c.Split == "blank", Samples: samples, Tokens: tokens, Length: length, Vocabulary: e.Spec.V, End: end,
 	})
 }
 
