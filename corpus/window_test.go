@@ -195,3 +195,27 @@ func TestBook(t *testing.T) {
 		}
 	}
 }
+
+// TestPairsOfStories finds where a prompt ends by a real tokenizer: a token of both parts is the completion's.
+func TestPairsOfStories(t *testing.T) {
+	tok, encoder := stories(t)
+	for _, c := range []struct{ prompt, completion string }{
+		{"Once upon", " a time"}, {"Once upon ", "a time"}, {"Once up", "on a time"}, {"", "Once"},
+	} {
+		data, err := json.Marshal(map[string]string{"prompt": c.prompt, "completion": c.completion})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := corpus.Read(context.Background(), []string{write(t, "c.jsonl", string(data))}, encoder, corpus.Options{End: []int{2}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := got.Sequences[0]
+		if want := append(tok.Encode(c.prompt+c.completion, true), 2); !slices.Equal(s.IDs, want) {
+			t.Errorf("%q: %v, want %v", c, s.IDs, want)
+		}
+		if text := tok.Decode(s.IDs[:s.Prompt], true); !strings.HasPrefix(c.prompt, strings.TrimPrefix(text, " ")) || s.Prompt == 0 {
+			t.Errorf("%q: %d tokens %q are the prompt's", c, s.Prompt, text)
+		}
+	}
+}
