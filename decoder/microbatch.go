@@ -62,7 +62,7 @@ func (r *microBatch) end() {
 // pass takes x through a layer of which nothing is kept.
 func (r *microBatch) pass(i int) {
 	t, w := r.training, r.work
-	w.arena, w.keep = t.scratch, true // as in training: with dropout
+	w.arena, w.keep = t.again, true // as in training: with dropout
 	w.arena.Reset()
 	t.layers[i].forward(w, r.x, w.cache, r.rows)
 	w.trace = trace{}

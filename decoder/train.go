@@ -20,7 +20,7 @@ type Training struct {
 
 	room    TrainingRoom
 	arenas  []compute.Arena // of the layers whose activations are kept, the last layers first
-	again   compute.Arena   // for the others, one at a time
+	again   compute.Arena   // for the others, and those of which nothing is kept, one at a time
 	scratch compute.Arena   // of backward
 	states  []compute.Tensor
 	x, dx   compute.Tensor // [rows, D]
@@ -71,7 +71,7 @@ func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room Trainin
 	for range t.room.Kept {
 		t.arenas = append(t.arenas, dev.NewArena(trace))
 	}
-	if t.room.Kept < s.L {
+	if t.room.Kept < s.L || t.lowest > 0 {
 		t.again = dev.NewArena(trace)
 	}
 	for range s.L - t.room.Kept {
@@ -170,15 +170,53 @@ func (t *Training) Entering(ctx context.Context, sequences [][]int) ([]float32, 
 	return out, t.model.Device.Download(compute.Bytes(out), r.x)
 }
 
+// TrainingBytes is the memory that Train takes in room for so many rows with the model's adapters in use, beside weights,
+// adapters and parameters.
+func (m *Model) TrainingBytes(room TrainingRoom) int64 {
+	s, kept := m.Spec, min(room.Kept, m.Spec.L)
+	states := compute.Float32.Bytes(room.Rows * s.D)
+	n := 2*states + backwardBytes(m, room.Rows) + int64(kept)*traceBytes(m, room.Rows) + int64(s.L-kept)*states
+	if kept < s.L {
+		n += traceBytes(m, room.Rows)
+	}
+	return n + m.Device.CacheBytes(m.cacheKind, pagesFor(room.Rows)+1, s.K, s.HeadSize)
+}
+
 // traceBytes is what a layer's activations take where they are kept for so many rows.
 func traceBytes(m *Model, rows int) int64 {
 	s := m.Spec
-	floats := 10*s.D + 3*(s.H+2*s.K)*s.HeadSize + 5*s.H + 4*s.F + 8 + 2*m.layerRanks()
-	return compute.Float32.Bytes(rows*floats) + 4*arenaTensors*arenaAlignment
+	q, kv := s.H*s.HeadSize, s.K*s.HeadSize
+	floats := 4*s.D + 2*q + 2*kv + s.H + s.mlpWidth() + m.layerRanks() + 8*2 // both norms' copies and results, q, k, v, a
+	if s.Names.QueryNorm != "" {
+		floats += q + kv + 2*(s.H+s.K)
+	}
+	if s.Names.AttentionOutNorm != "" {
+		floats += 4 * s.D
+	} else if s.ResidualScale != 1 {
+		floats += 2 * s.D
+	}
+	return compute.Float32.Bytes(rows*floats) + 2*arenaTensors*arenaAlignment
+}
+
+// mlpWidth is the numbers that a row's feed-forward network makes: before the activation and after.
+func (s *Spec) mlpWidth() int {
+	if s.Gated {
+		return 3 * s.F
+	}
+	return 2 * s.F
 }
 
 // backwardBytes is what a layer's backward pass takes for so many rows, and one call of the head.
 func backwardBytes(m *Model, rows int) int64 {
 	s := m.Spec
-	return max(traceBytes(m, rows), compute.Float32.Bytes(headRows(s, rows)*(2*s.V+2*s.D+8))+arenaTensors*arenaAlignment)
+	q, kv := s.H*s.HeadSize, s.K*s.HeadSize
+	floats := 2*s.D + 2*s.F + 2*q + 2*kv + m.layerRanks()
+	if s.Parallel {
+		floats += s.D
+	}
+	if s.Names.AttentionOutNorm != "" || s.ResidualScale != 1 {
+		floats += 2 * s.D
+	}
+	head := compute.Float32.Bytes(headRows(s, rows)*(2*s.V+s.D+2)) + arenaTensors*arenaAlignment
+	return max(compute.Float32.Bytes(rows*floats)+arenaTensors*arenaAlignment, head)
 }

@@ -6,6 +6,7 @@ import "shallow/compute"
 type packed struct {
 	in         compute.Kind
 	rows, cols int
+	turned     bool // for MatMulBackward
 	units      []uint32
 }
 
@@ -26,18 +27,21 @@ func (d *Device) Pack(w compute.Tensor, in compute.Kind) compute.Tensor {
 	if !d.fits("Pack", "weight", w, w.Rows, w.Cols, weightKinds...) {
 		return t
 	}
-	k := kernelsOf(d.level, in)
-	units := k.units(w.Cols)
-	panels := (w.Rows + k.cols - 1) / k.cols
-	m.units = d.panels(int(d.PackedBytes(w.Kind, w.Rows, w.Cols, in) / 4))
-	source := weightOf(w)
-	d.pool.run(panels, func(_, i int) {
+	d.packPanels(m, weightOf(w))
+	return t
+}
+
+// packPanels fills the panels of m.
+func (d *Device) packPanels(m *packed, source weight) {
+	k := kernelsOf(d.level, m.in)
+	units := k.units(m.cols)
+	m.units = d.panels(int(d.PackedBytes(source.kind, m.rows, m.cols, m.in) / 4))
+	d.pool.run((m.rows+k.cols-1)/k.cols, func(_, i int) {
 		panel := m.units[i*units*k.cols:]
 		for u := 0; u < units; u += blockUnits {
 			k.packWeights(panel[u*k.cols:], &source, i*k.cols, u, min(blockUnits, units-u), i*k.cols, u+blockUnits)
 		}
 	})
-	return t
 }
 
 // PackedBytes is the memory that Pack takes: 4 bytes a unit, rows rounded up to whole panels.

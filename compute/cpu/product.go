@@ -137,7 +137,7 @@ func (d *Device) checkProduct(op string, x compute.Tensor, in compute.Kind, out,
 	if !ok {
 		return d.fits(op, "weight", w, w.Rows, x.Cols, weightKinds...)
 	}
-	if m.in != in || m.cols != x.Cols || w.Cols != x.Cols || w.Offset < 0 || w.Offset+w.Rows*w.Cols > m.rows*m.cols || m.units == nil {
+	if m.turned || m.in != in || m.cols != x.Cols || w.Cols != x.Cols || w.Offset < 0 || w.Offset+w.Rows*w.Cols > m.rows*m.cols || m.units == nil {
 		d.fail("%s: %v of a weight [%d, %d] packed for %v, times %v in %v; was it released?", op, w, m.rows, m.cols, m.in, x, in)
 		return false
 	}

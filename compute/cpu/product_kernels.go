@@ -35,6 +35,9 @@ type productKernels struct {
 	packColumns func(k *productKernels, dst []uint32, w *weight, row, u, n, ahead int) int
 	// packTile does the same with a whole tile of rows of x. dst is [units][rows].
 	packTile func(k *productKernels, dst []uint32, x []float32, stride, cols int) int
+	// packTurnedColumns lays as many of the units that begin at a row side by side, of 16 columns from col on of a turned
+	// weight, as it has a fast way for, and returns their number. dst is [units][cols]. All units are whole.
+	packTurnedColumns func(k *productKernels, dst []uint32, w *weight, col, row, units int) int
 	// direct finds the kernels for w; nil where there are none.
 	direct func(k *productKernels, w *weight) *directKernels
 }
@@ -67,6 +70,10 @@ func (k *productKernels) units(cols int) int {
 // packWeights lays n units of a panel of w's rows side by side: dst[i][j] is unit u+i of row row+j, zero past the last row.
 // Unit nextUnit of row nextRow is where the next call will begin.
 func (k *productKernels) packWeights(dst []uint32, w *weight, row, u, n, nextRow, nextUnit int) {
+	if w.turned {
+		k.packTurned(dst, w, row, u, n)
+		return
+	}
 	for j := 0; j < k.cols; j += 16 {
 		count, done := min(w.rows-row-j, 16), 0
 		if count == 16 && k.packColumns != nil {

@@ -63,7 +63,7 @@ func (p *product) panelRange(i int) (lo, hi int) {
 func (p *product) multiplyPiece(worker, i int) {
 	t := p.pieces[i]
 	w := &p.weights[t.weight]
-	if rows := t.hi - t.lo; rows <= directRows && w.packed == nil && p.kernels.direct != nil {
+	if rows := t.hi - t.lo; rows <= directRows && w.packed == nil && !w.turned && p.kernels.direct != nil {
 		k := p.kernels.direct(p.kernels, w)
 		if k != nil && (!k.decodes || directSize[rows] == rows) {
 			p.multiplyDirectly(worker, t, k)

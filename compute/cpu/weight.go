@@ -14,7 +14,8 @@ type weight struct {
 	packed         *packed
 	offset, stride int // in elements
 	rows, cols     int
-	first          int // row of the packed weight where this view of it begins
+	first          int  // row of the packed weight where this view of it begins
+	turned         bool // rows and cols are swapped: what is laid side by side are the tensor's columns
 }
 
 func weightOf(t compute.Tensor) weight {
