@@ -170,18 +170,6 @@ func (t *Training) Entering(ctx context.Context, sequences [][]int) ([]float32, 
 	return out, t.model.Device.Download(compute.Bytes(out), r.x)
 }
 
-// TrainingBytes is the memory that Train takes in room for so many rows with the model's adapters in use, beside weights,
-// adapters and parameters.
-func (m *Model) TrainingBytes(room TrainingRoom) int64 {
-	s, kept := m.Spec, min(room.Kept, m.Spec.L)
-	states := compute.Float32.Bytes(room.Rows * s.D)
-	n := 2*states + backwardBytes(m, room.Rows) + int64(kept)*traceBytes(m, room.Rows) + int64(s.L-kept)*states
-	if kept < s.L {
-		n += traceBytes(m, room.Rows)
-	}
-	return n + m.Device.CacheBytes(m.cacheKind, pagesFor(room.Rows)+1, s.K, s.HeadSize)
-}
-
 // traceBytes is what a layer's activations take where they are kept for so many rows.
 func traceBytes(m *Model, rows int) int64 {
 	s := m.Spec
