@@ -50,6 +50,7 @@ type healCommand struct {
 
 	Evaluation      []string `help:"Texts that the model will be evaluated on: training documents that overlap them are pointed out. Can be given several times." placeholder:"FILE" sep:"none"`
 	Held            int      `help:"Hold out so many documents to validate on." default:"0" placeholder:"N"`
+	Validation      []string `help:"Texts to validate on instead; --held then takes so many of them. Can be given several times." placeholder:"FILE" sep:"none"`
 	ValidateEvery   int      `help:"Validate every so many steps, and at begin and end; 0 is at begin and end alone." default:"0" placeholder:"N"`
 	CheckpointEvery int      `help:"Keep a checkpoint every so many steps; 0 is only when stopped." default:"50" placeholder:"N"`
 	AnyKernels      bool     `name:"allow-different-kernels" help:"Go on from a checkpoint that another kind of processor computed."`
@@ -91,8 +92,8 @@ func (c *healCommand) Validate() error {
 	if c.Init != "" && (c.Rank > 0 || c.Alpha > 0 || c.Targets != "mlp") {
 		return errors.New("--init brings its own rank, alpha and targets")
 	}
-	if c.ValidateEvery > 0 && c.Held == 0 {
-		return errors.New("--validate-every needs --held, how many documents to hold out")
+	if c.ValidateEvery > 0 && c.Held == 0 && len(c.Validation) == 0 {
+		return errors.New("--validate-every needs --held, how many documents to hold out, or --validation")
 	}
 	return nil
 }
@@ -247,6 +248,16 @@ func (c *healCommand) data(ctx context.Context, e *engine, o *heal.Options) (*he
 			sources = append(sources, s)
 		}
 	}
+	if len(c.Validation) > 0 {
+		found, err := c.take(ctx, e, c.Validation, corpus.Options{Samples: c.Held, Length: o.Length, End: d.End})
+		if err != nil {
+			return nil, err
+		}
+		d.Held, d.Validation = 0, heal.Documents(found)
+		for _, x := range d.Validation {
+			longest = max(longest, len(x.IDs))
+		}
+	}
 	if !c.Pack {
 		o.Length = max(2, min(o.Length, longest))
 	}
@@ -254,17 +265,14 @@ func (c *healCommand) data(ctx context.Context, e *engine, o *heal.Options) (*he
 	return heal.NewData(sources, d)
 }
 
-// read takes the documents of some files.
+// read takes the documents of some files to train on.
 func (c *healCommand) read(ctx context.Context, e *engine, names []string, o *heal.Options, end []int) (*corpus.Corpus, error) {
-	length := o.Length
+	limit := corpus.Options{Length: o.Length, End: end}
 	if c.Pack {
-		length = 0
+		limit.Length = 0
 	}
-	samples, tokens := c.enough(names, o)
-	encoder := func() (corpus.Encoder, error) { return openTokenizer(e.Checkpoint.Dir) }
-	return corpusFlags{names, c.Field, c.Split}.take(ctx, encoder, c.Quiet, corpus.Options{
-		Field: c.Field, Blank: c.Split == "blank", Samples: samples, Tokens: tokens, Length: length, Vocabulary: e.Spec.V, End: end,
-	})
+	limit.Samples, limit.Tokens = c.enough(names, o)
+	return c.take(ctx, e, names, limit)
 }
 
 // endOfText is the token that ends a text, -1 where config.json names none.

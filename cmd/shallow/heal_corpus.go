@@ -7,6 +7,13 @@ import (
 	"shallow/heal"
 )
 
+// take reads the documents of some files by the flags for texts.
+func (c *healCommand) take(ctx context.Context, e *engine, names []string, o corpus.Options) (*corpus.Corpus, error) {
+	o.Field, o.Blank, o.Vocabulary = c.Field, c.Split == "blank", e.Spec.V
+	encoder := func() (corpus.Encoder, error) { return openTokenizer(e.Checkpoint.Dir) }
+	return corpusFlags{names, c.Field, c.Split}.take(ctx, encoder, c.Quiet, o)
+}
+
 // enough bounds what is read of a corpus on the hub, which may be larger than any disk: what the training can use of it.
 // Local files are read whole, so that a short training draws from all of them.
 func (c *healCommand) enough(names []string, o *heal.Options) (samples, tokens int) {
