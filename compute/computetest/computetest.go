@@ -20,6 +20,7 @@ func Run(t *testing.T, open func(t *testing.T, threads int) compute.Device) {
 	t.Run("attention", func(t *testing.T) { attention(t, open) })
 	t.Run("experts", func(t *testing.T) { experts(t, open) })
 	t.Run("gradients", func(t *testing.T) { gradients(t, open) })
+	t.Run("gradient products", func(t *testing.T) { gradientProducts(t, open) })
 }
 
 // problem is an operation with inputs, whose result can be computed row by row.
