@@ -14,11 +14,13 @@ import (
 // DefaultShardSize is how many bytes of tensors go into one file, as in the usual libraries.
 const DefaultShardSize = 5_000_000_000
 
-// Output is a tensor to be written: its bytes are those of From, or Data with DType and Shape.
+// Output is a tensor to be written: its bytes are those of From, or, with DType and Shape, Data or what Make gives when it is
+// the tensor's turn.
 type Output struct {
 	Name  string
 	From  Tensor
 	Data  []byte
+	Make  func() ([]byte, error)
 	DType DType
 	Shape []int
 }
@@ -32,7 +34,26 @@ func (o Output) length() int64 {
 	if o.From.shard != nil {
 		return o.From.Length
 	}
+	if o.Make != nil {
+		n, err := byteLength(o.DType, o.Shape)
+		if err != nil {
+			return -1 // divide says what is wrong
+		}
+		return n
+	}
 	return int64(len(o.Data))
+}
+
+// bytes are those of a tensor that is not copied.
+func (o Output) bytes() ([]byte, error) {
+	if o.Make == nil {
+		return o.Data, nil
+	}
+	data, err := o.Make()
+	if err == nil && int64(len(data)) != o.length() {
+		err = fmt.Errorf("tensor %q is made of %d bytes, %d are due", o.Name, len(data), o.length())
+	}
+	return data, err
 }
 
 // Metadata is what the shards' headers say beside their tensors, usually {"format": "pt"}.
@@ -188,7 +209,11 @@ func (w *Writer) writeRuns(ctx context.Context, f *os.File, at int64, outputs []
 	for i := 0; i < len(outputs); {
 		first := outputs[i].From
 		if first.shard == nil {
-			if _, err := f.WriteAt(outputs[i].Data, at); err != nil {
+			data, err := outputs[i].bytes()
+			if err != nil {
+				return err
+			}
+			if _, err := f.WriteAt(data, at); err != nil {
 				return err
 			}
 			w.report(outputs[i].length())

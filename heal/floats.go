@@ -10,9 +10,20 @@ import (
 
 // floats widens a stored tensor to float32.
 func floats(t checkpoint.Tensor) ([]float32, error) {
-	data := t.Bytes()
-	out := make([]float32, t.Elements())
-	switch t.DType {
+	out, err := widen(t.Bytes(), t.DType)
+	if err != nil {
+		return nil, fmt.Errorf("tensor %q: %w", t.Name, err)
+	}
+	return out, nil
+}
+
+// widen turns the bytes of a stored type into float32.
+func widen(data []byte, from checkpoint.DType) ([]float32, error) {
+	if from.Size() == 0 {
+		return nil, fmt.Errorf("type %s: F32, BF16 or F16 is needed", from)
+	}
+	out := make([]float32, len(data)/from.Size())
+	switch from {
 	case checkpoint.F32:
 		for i := range out {
 			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
@@ -26,7 +37,7 @@ func floats(t checkpoint.Tensor) ([]float32, error) {
 			out[i] = widenHalf(binary.LittleEndian.Uint16(data[2*i:]))
 		}
 	default:
-		return nil, fmt.Errorf("tensor %q is of type %s: F32, BF16 or F16 is needed", t.Name, t.DType)
+		return nil, fmt.Errorf("type %s: F32, BF16 or F16 is needed", from)
 	}
 	return out, nil
 }

@@ -29,6 +29,7 @@ type program struct {
 	Plan     planCommand     `cmd:"" help:"Choose which layers go."`
 	Prune    pruneCommand    `cmd:"" help:"Cut layers out of a checkpoint and prove the result."`
 	Heal     healCommand     `cmd:"" help:"Finetune a model, as after layers were cut out of it."`
+	Merge    mergeCommand    `cmd:"" help:"Put an adapter into a model's weights."`
 	States   statesCommand   `cmd:"" help:"Write the residual stream at every layer, and logits."`
 	Generate generateCommand `cmd:"" help:"Continue a text."`
 	Tokenize tokenizeCommand `cmd:"" help:"Turn texts into token ids, or back."`
