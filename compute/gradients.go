@@ -7,12 +7,13 @@ package compute
 //
 // Bits do not depend on threads: one owner an output element, tokens summed in blocks of 512 in ascending order.
 type Gradients interface {
-	// EmbedBackward adds scale · dout[i] to row ids[i] of dtable [V, D], in the order of i. dout [N, D], ids Int32 [N, 1].
+	// EmbedBackward adds scale · dout[i] to row ids[i] of dtable [V, D]: one chain a number, in the order of i, for few tokens meet in a
+	// row. dout [N, D], ids Int32 [N, 1].
 	EmbedBackward(dtable, dout, ids Tensor, scale float32)
 
 	// RMSNormBackward is the gradient of RMSNorm by x and, if given, by weight: with r = rstd and g = dout · (offset + weight),
-	// dx = r · (g - x · r² · mean(g · x)) over each group. It adds to dx with accumulate, and to dweight [1, C] always.
-	// dx may be dout.
+	// dx = r · (g - x · r² · mean(g · x)) over each group. It adds to dx with accumulate, and to dweight [1, C] always: for each 512
+	// tokens the sum over them and their groups. dx may be dout.
 	RMSNormBackward(dx, dweight, dout, x, weight, rstd Tensor, offset float32, accumulate bool)
 
 	// LayerNormBackward is the gradient of LayerNorm, as RMSNormBackward: with x̂ = (x - mean) · r and g = dout · weight,
@@ -31,7 +32,9 @@ type Gradients interface {
 	WeightGradient(dw, dbias, dout, x Tensor, in Kind)
 
 	// AttentionBackward is the gradient of Attention, from its out and log-sum-exp and the queries, keys and values of the same
-	// rows: whole sequences without a past, b.Lengths being their rows. q, dq, out, dout [N, H·headSize]; k, dk, v, dv [N, K·headSize].
+	// rows: whole sequences without a past, of which b.Offsets tells the rows. q, dq, out, dout [N, H·headSize]; k, dk, v, dv
+	// [N, K·headSize]. Outputs are no inputs. dq adds tiles of PageSize keys in ascending order; dk and dv add tiles of queries, in each of
+	// them head after head: a sequence's bits are the same in any batch.
 	// Source: Dao, 2023, algorithm 2.
 	AttentionBackward(dq, dk, dv, dout, out, q, k, v Tensor, b Batch, o AttentionOptions)
 
@@ -45,17 +48,18 @@ type Gradients interface {
 	SoftCapBackward(dx, y Tensor, limit float32)
 
 	// CrossEntropyBackward is the gradient of Σ weights[i] · CrossEntropy by the logits [N, V], over them: softmax(logits) -
-	// onehot(targets), times weights[i]; 0 where a target is negative. targets Int32, weights Float32 [N, 1].
+	// onehot(targets), times weights[i]; 0 where a target is negative. targets Int32, weights Float32 [N, 1]. The target's own element keeps
+	// its digits where it is nearly certain.
 	CrossEntropyBackward(logits, targets, weights Tensor)
 
 	// Divergence is the forward Kullback-Leibler divergence Σ p·ln(p/q) of softmax(student / temperature) = q from
 	// softmax(teacher / temperature) = p, a row each, in loss [N, 1]; student becomes weights[i] times its gradient.
-	// Source: Hinton et al., 2015, without their factor temperature².
+	// The loss is exact to 1e-7 and a millionth of Σ p·|ln(p/q)|. Source: Hinton et al., 2015, without their factor temperature².
 	Divergence(loss, student, teacher, weights Tensor, temperature float32)
 
 	// Dropout zeroes elements of x [N, C] with a probability, by a counter-based generator keyed by what it is given, and
-	// divides the others by 1 - probability, into out, which may be x. The same key, rows and columns give the same mask in
-	// any batch: row i counts as token tokens[i], an Int32 [N, 1].
+	// multiplies the others by 1 / (1 - probability), into out, which may be x. The same key, token and channel give the same choice in
+	// any batch: row i counts as token tokens[i] ≥ 0, an Int32 [N, 1]. Of the key's layer the lower 24 bits count, of its module 8.
 	// Source: Salmon et al., 2011 (Philox).
 	Dropout(out, x, tokens Tensor, key DropoutKey, probability float32)
 
@@ -63,7 +67,8 @@ type Gradients interface {
 	SumSquares(x Tensor) (float64, error)
 
 	// AdamW takes parameters one step on, all tensors of one shape: p *= 1 - rate·decay; m += (1-beta1)·(g-m);
-	// v = beta2·v + (1-beta2)·g²; p -= rate/(1-beta1ᵗ) · m / (√v/√(1-beta2ᵗ) + eps), with g = scale · gradient.
+	// v = beta2·v + (1-beta2)·g²; p -= rate/(1-beta1ᵗ) · m / (√v/√(1-beta2ᵗ) + eps), with g = scale · gradient. Each moment's last
+	// product is fused with its sum, as PyTorch does it.
 	// Source: Loshchilov and Hutter, 2019, algorithm 2.
 	AdamW(p, m, v, gradient Tensor, scale float32, step AdamWStep)
 }

@@ -91,14 +91,32 @@ func divergenceGeneric(p, from, q []float32, by, shift float64) (sum float64) {
 	return sum
 }
 
-// adamWGeneric rounds every product, so that no processor fuses it with the sum.
+// adamWGeneric fuses what PyTorch fuses in both moments, and rounds the other products.
 func adamWGeneric(p, m, v, g []float32, s *adamStep) {
 	for j, grad := range g {
 		grad = float32(grad * s.scale)
-		m[j] += float32(s.fresh1 * (grad - m[j]))
-		v[j] = float32(v[j]*s.beta2) + float32(float32(s.fresh2*grad)*grad)
+		m[j] = multiplyAdd(s.fresh1, grad-m[j], m[j])
+		v[j] = multiplyAdd(float32(s.fresh2*grad), grad, float32(v[j]*s.beta2))
 		p[j] = float32(p[j]*s.keep) - float32(s.rate*m[j])/(float32(math.Sqrt(float64(v[j])))/s.root+s.eps)
 	}
+}
+
+// multiplyAdd is a·b + c rounded once: the float64 sum of the exact product is made odd where it is not exact, so that the second
+// rounding sees on which side of a tie it lies. Source: Boldo and Melquiond, 2008.
+func multiplyAdd(a, b, c float32) float32 {
+	product, add := float64(a)*float64(b), float64(c)
+	sum := product + add
+	part := sum - product
+	lost := (product - (sum - part)) + (add - part)
+	bits := math.Float64bits(sum)
+	if bits&1 == 0 && lost != 0 && !math.IsNaN(lost) {
+		if (lost > 0) == (sum > 0) {
+			bits++
+		} else {
+			bits--
+		}
+	}
+	return float32(math.Float64frombits(bits))
 }
 
 func transposedGeneric(c []float32, ldc int, start []float32, a []uint32, lda int, b []uint32, ldb int, rows, depth, cols int) {

@@ -2282,65 +2282,61 @@ TEXT ·adamW512(SB), NOSPLIT, $0-48
 	JLT          tail
 
 loop:
-	VMOVUPS (BX), Z0
-	VMOVUPS (CX), Z1
-	VMOVUPS (DX), Z2
-	VMOVUPS (AX), Z3
-	VMULPS  Z6, Z0, Z0
-	VMULPS  Z7, Z3, Z3
-	VSUBPS  Z1, Z0, Z4
-	VMULPS  Z8, Z4, Z4
-	VADDPS  Z4, Z1, Z1
-	VMULPS  Z9, Z2, Z2
-	VMULPS  Z10, Z0, Z4
-	VMULPS  Z0, Z4, Z4
-	VADDPS  Z4, Z2, Z2
-	VMOVUPS Z1, (CX)
-	VMOVUPS Z2, (DX)
-	VSQRTPS Z2, Z2
-	VDIVPS  Z12, Z2, Z2
-	VADDPS  Z13, Z2, Z2
-	VMULPS  Z11, Z1, Z1
-	VDIVPS  Z2, Z1, Z1
-	VSUBPS  Z1, Z3, Z3
-	VMOVUPS Z3, (AX)
-	ADDQ    $0x40, AX
-	ADDQ    $0x40, CX
-	ADDQ    $0x40, DX
-	ADDQ    $0x40, BX
-	SUBQ    $0x10, SI
-	CMPQ    SI, $0x10
-	JGE     loop
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (CX), Z1
+	VMOVUPS     (DX), Z2
+	VMOVUPS     (AX), Z3
+	VMULPS      Z6, Z0, Z0
+	VMULPS      Z7, Z3, Z3
+	VSUBPS      Z1, Z0, Z4
+	VFMADD231PS Z8, Z4, Z1
+	VMULPS      Z9, Z2, Z2
+	VMULPS      Z10, Z0, Z4
+	VFMADD231PS Z0, Z4, Z2
+	VMOVUPS     Z1, (CX)
+	VMOVUPS     Z2, (DX)
+	VSQRTPS     Z2, Z2
+	VDIVPS      Z12, Z2, Z2
+	VADDPS      Z13, Z2, Z2
+	VMULPS      Z11, Z1, Z1
+	VDIVPS      Z2, Z1, Z1
+	VSUBPS      Z1, Z3, Z3
+	VMOVUPS     Z3, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	SUBQ        $0x10, SI
+	CMPQ        SI, $0x10
+	JGE         loop
 
 tail:
-	TESTQ     SI, SI
-	JZ        done
-	MOVQ      $-1, DI
-	SHLXQ     SI, DI, DI
-	NOTQ      DI
-	KMOVW     DI, K1
-	VMOVUPS.Z (BX), K1, Z0
-	VMOVUPS.Z (CX), K1, Z1
-	VMOVUPS.Z (DX), K1, Z2
-	VMOVUPS.Z (AX), K1, Z3
-	VMULPS    Z6, Z0, Z0
-	VMULPS    Z7, Z3, Z3
-	VSUBPS    Z1, Z0, Z4
-	VMULPS    Z8, Z4, Z4
-	VADDPS    Z4, Z1, Z1
-	VMULPS    Z9, Z2, Z2
-	VMULPS    Z10, Z0, Z4
-	VMULPS    Z0, Z4, Z4
-	VADDPS    Z4, Z2, Z2
-	VMOVUPS   Z1, K1, (CX)
-	VMOVUPS   Z2, K1, (DX)
-	VSQRTPS   Z2, Z2
-	VDIVPS    Z12, Z2, Z2
-	VADDPS    Z13, Z2, Z2
-	VMULPS    Z11, Z1, Z1
-	VDIVPS    Z2, Z1, Z1
-	VSUBPS    Z1, Z3, Z3
-	VMOVUPS   Z3, K1, (AX)
+	TESTQ       SI, SI
+	JZ          done
+	MOVQ        $-1, DI
+	SHLXQ       SI, DI, DI
+	NOTQ        DI
+	KMOVW       DI, K1
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (CX), K1, Z1
+	VMOVUPS.Z   (DX), K1, Z2
+	VMOVUPS.Z   (AX), K1, Z3
+	VMULPS      Z6, Z0, Z0
+	VMULPS      Z7, Z3, Z3
+	VSUBPS      Z1, Z0, Z4
+	VFMADD231PS Z8, Z4, Z1
+	VMULPS      Z9, Z2, Z2
+	VMULPS      Z10, Z0, Z4
+	VFMADD231PS Z0, Z4, Z2
+	VMOVUPS     Z1, K1, (CX)
+	VMOVUPS     Z2, K1, (DX)
+	VSQRTPS     Z2, Z2
+	VDIVPS      Z12, Z2, Z2
+	VADDPS      Z13, Z2, Z2
+	VMULPS      Z11, Z1, Z1
+	VDIVPS      Z2, Z1, Z1
+	VSUBPS      Z1, Z3, Z3
+	VMOVUPS     Z3, K1, (AX)
 
 done:
 	VZEROUPPER
@@ -4883,7 +4879,7 @@ done:
 	RET
 
 // func adamWAVX2(p *float32, m *float32, v *float32, gradient *float32, settings *float32, n int)
-// Requires: AVX
+// Requires: AVX, FMA3
 TEXT ·adamWAVX2(SB), NOSPLIT, $0-48
 	MOVQ         p+0(FP), AX
 	MOVQ         m+8(FP), CX
@@ -4903,64 +4899,60 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $0-48
 	JLT          tail
 
 loop:
-	VMOVUPS (BX), Y0
-	VMOVUPS (CX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS (AX), Y3
-	VMULPS  Y6, Y0, Y0
-	VMULPS  Y7, Y3, Y3
-	VSUBPS  Y1, Y0, Y4
-	VMULPS  Y8, Y4, Y4
-	VADDPS  Y4, Y1, Y1
-	VMULPS  Y9, Y2, Y2
-	VMULPS  Y10, Y0, Y4
-	VMULPS  Y0, Y4, Y4
-	VADDPS  Y4, Y2, Y2
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, (DX)
-	VSQRTPS Y2, Y2
-	VDIVPS  Y12, Y2, Y2
-	VADDPS  Y13, Y2, Y2
-	VMULPS  Y11, Y1, Y1
-	VDIVPS  Y2, Y1, Y1
-	VSUBPS  Y1, Y3, Y3
-	VMOVUPS Y3, (AX)
-	ADDQ    $0x20, AX
-	ADDQ    $0x20, CX
-	ADDQ    $0x20, DX
-	ADDQ    $0x20, BX
-	SUBQ    $0x08, SI
-	CMPQ    SI, $0x08
-	JGE     loop
+	VMOVUPS     (BX), Y0
+	VMOVUPS     (CX), Y1
+	VMOVUPS     (DX), Y2
+	VMOVUPS     (AX), Y3
+	VMULPS      Y6, Y0, Y0
+	VMULPS      Y7, Y3, Y3
+	VSUBPS      Y1, Y0, Y4
+	VFMADD231PS Y8, Y4, Y1
+	VMULPS      Y9, Y2, Y2
+	VMULPS      Y10, Y0, Y4
+	VFMADD231PS Y0, Y4, Y2
+	VMOVUPS     Y1, (CX)
+	VMOVUPS     Y2, (DX)
+	VSQRTPS     Y2, Y2
+	VDIVPS      Y12, Y2, Y2
+	VADDPS      Y13, Y2, Y2
+	VMULPS      Y11, Y1, Y1
+	VDIVPS      Y2, Y1, Y1
+	VSUBPS      Y1, Y3, Y3
+	VMOVUPS     Y3, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, DX
+	ADDQ        $0x20, BX
+	SUBQ        $0x08, SI
+	CMPQ        SI, $0x08
+	JGE         loop
 
 tail:
-	TESTQ      SI, SI
-	JZ         done
-	LEAQ       laneMasks<>+32(SB), DI
-	NEGQ       SI
-	VMOVDQU    (DI)(SI*4), Y15
-	VMASKMOVPS (BX), Y15, Y0
-	VMASKMOVPS (CX), Y15, Y1
-	VMASKMOVPS (DX), Y15, Y2
-	VMASKMOVPS (AX), Y15, Y3
-	VMULPS     Y6, Y0, Y0
-	VMULPS     Y7, Y3, Y3
-	VSUBPS     Y1, Y0, Y4
-	VMULPS     Y8, Y4, Y4
-	VADDPS     Y4, Y1, Y1
-	VMULPS     Y9, Y2, Y2
-	VMULPS     Y10, Y0, Y4
-	VMULPS     Y0, Y4, Y4
-	VADDPS     Y4, Y2, Y2
-	VMASKMOVPS Y1, Y15, (CX)
-	VMASKMOVPS Y2, Y15, (DX)
-	VSQRTPS    Y2, Y2
-	VDIVPS     Y12, Y2, Y2
-	VADDPS     Y13, Y2, Y2
-	VMULPS     Y11, Y1, Y1
-	VDIVPS     Y2, Y1, Y1
-	VSUBPS     Y1, Y3, Y3
-	VMASKMOVPS Y3, Y15, (AX)
+	TESTQ       SI, SI
+	JZ          done
+	LEAQ        laneMasks<>+32(SB), DI
+	NEGQ        SI
+	VMOVDQU     (DI)(SI*4), Y15
+	VMASKMOVPS  (BX), Y15, Y0
+	VMASKMOVPS  (CX), Y15, Y1
+	VMASKMOVPS  (DX), Y15, Y2
+	VMASKMOVPS  (AX), Y15, Y3
+	VMULPS      Y6, Y0, Y0
+	VMULPS      Y7, Y3, Y3
+	VSUBPS      Y1, Y0, Y4
+	VFMADD231PS Y8, Y4, Y1
+	VMULPS      Y9, Y2, Y2
+	VMULPS      Y10, Y0, Y4
+	VFMADD231PS Y0, Y4, Y2
+	VMASKMOVPS  Y1, Y15, (CX)
+	VMASKMOVPS  Y2, Y15, (DX)
+	VSQRTPS     Y2, Y2
+	VDIVPS      Y12, Y2, Y2
+	VADDPS      Y13, Y2, Y2
+	VMULPS      Y11, Y1, Y1
+	VDIVPS      Y2, Y1, Y1
+	VSUBPS      Y1, Y3, Y3
+	VMASKMOVPS  Y3, Y15, (AX)
 
 done:
 	VZEROUPPER

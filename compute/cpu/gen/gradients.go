@@ -314,7 +314,7 @@ func (l lanes) divergence() {
 	RET()
 }
 
-// adamW rounds every product and sum, as the portable code does.
+// adamW fuses what PyTorch fuses in both moments, and rounds the other products.
 func (l lanes) adamW() {
 	l.text("adamW", "func(p, m, v, gradient, settings *float32, n int)", "is one step of AdamW; settings are those of adamStep.")
 	p, m, v, g, n := pointer("p"), pointer("m"), pointer("v"), pointer("gradient"), pointer("n")
@@ -331,12 +331,10 @@ func (l lanes) adamW() {
 		VMULPS(l.v[scale], l.v[0], l.v[0])
 		VMULPS(l.v[keep], l.v[3], l.v[3])
 		VSUBPS(l.v[1], l.v[0], l.v[4])
-		VMULPS(l.v[fresh1], l.v[4], l.v[4])
-		VADDPS(l.v[4], l.v[1], l.v[1])
+		VFMADD231PS(l.v[fresh1], l.v[4], l.v[1])
 		VMULPS(l.v[beta2], l.v[2], l.v[2])
 		VMULPS(l.v[fresh2], l.v[0], l.v[4])
-		VMULPS(l.v[0], l.v[4], l.v[4])
-		VADDPS(l.v[4], l.v[2], l.v[2])
+		VFMADD231PS(l.v[0], l.v[4], l.v[2])
 		l.store(1, m, tail)
 		l.store(2, v, tail)
 		VSQRTPS(l.v[2], l.v[2])
