@@ -63,6 +63,21 @@ type Gradients interface {
 	// Source: Salmon et al., 2011 (Philox).
 	Dropout(out, x, tokens Tensor, key DropoutKey, probability float32)
 
+	// RouteBackward is the gradient of Route by the logits [N, E], from what Route wrote to from and the gradient of its weights, dweights
+	// [N, k]: through the softmax, of all experts or with normalise of the chosen ones. Which experts are chosen has no gradient.
+	RouteBackward(dlogits, dweights, logits Tensor, from Routing, normalise bool)
+
+	// CombineBackward is the gradient of Combine by y and, if given, by the weights: dy[places[i, j]] = weights[i, j] · dout[i] and dweights[i, j]
+	// = dout[i] · y[places[i, j]]. dout [N, D] is the gradient by x as it is. dy may be y. The gradient of the rows that were gathered for the
+	// experts is EmbedBackward's, with Sources as ids.
+	CombineBackward(dy, dweights, dout, y Tensor, from Routing)
+
+	// MatMulGroupedBackward is MatMulBackward for rows sorted by expert, as MatMulGrouped has them; other rows of dx stay.
+	MatMulGroupedBackward(dx, offsets Tensor, in Kind, accumulate bool, products ...GroupedProduct)
+
+	// WeightGradientGrouped adds doutᵀ·x of expert e's rows to dw[e] [M, K], where that is given.
+	WeightGradientGrouped(dw []Tensor, dout, x, offsets Tensor, in Kind)
+
 	// SumSquares gives Σ x² of a tensor in float64, in blocks of 4096 elements.
 	SumSquares(x Tensor) (float64, error)
 

@@ -35,6 +35,7 @@ func gradients(t *testing.T, open func(t *testing.T, threads int) compute.Device
 	t.Run("EmbedBackward", func(t *testing.T) { embedBackward(t, open) })
 	t.Run("SumSquares", func(t *testing.T) { sumSquares(t, open) })
 	t.Run("AttentionBackward", func(t *testing.T) { attentionBackward(t, open) })
+	t.Run("experts", func(t *testing.T) { expertGradients(t, open) })
 	t.Run("errors", func(t *testing.T) { gradientErrors(t, open(t, 2)) })
 }
 
