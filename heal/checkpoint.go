@@ -96,7 +96,7 @@ type header struct {
 
 // keep writes the checkpoint of the step that was done last. The log is on the disk before it.
 func (l *loop) keep() error {
-	if err := l.log.sync(); err != nil {
+	if err := errors.Join(l.finite(), l.log.sync()); err != nil {
 		return err
 	}
 	text, err := json.Marshal(header{checkpointVersion, l.Kernels, l.settings, l.state})

@@ -222,6 +222,20 @@ func ones(n int) []float32 {
 	return x
 }
 
+// finite is an error where what is trained holds a value that is no finite number: it would be kept as if it were good.
+func (l *loop) finite() error {
+	for _, v := range l.trainee.variables {
+		squares, err := l.gradients.SumSquares(v.value)
+		if err != nil {
+			return err
+		}
+		if squares-squares != 0 {
+			return &DivergedError{Step: l.Step, What: fmt.Sprintf("%q", v.name), Kept: l.kept()}
+		}
+	}
+	return nil
+}
+
 // norm is the length of all gradients as one vector.
 func (l *loop) norm(step int) (float64, error) {
 	var sum float64
@@ -268,6 +282,12 @@ func (l *loop) validate(ctx context.Context) (float64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("heal: validation: %w", err)
 		}
+		if loss-loss != 0 {
+			if err := l.finite(); err != nil {
+				return 0, err
+			}
+			return 0, &DivergedError{Step: l.Step, What: "the validation loss behind it", Kept: l.kept(), cause: l.training.Finite(ctx, b.Sequences)}
+		}
 		sum += loss
 		for _, r := range part {
 			predicted += r.Predicted()
@@ -285,7 +305,7 @@ func (l *loop) finish(begin time.Time, resumed int) (*Result, error) {
 	for _, v := range l.trainee.variables {
 		r.Trained += int64(v.value.Rows) * int64(v.value.Cols)
 	}
-	if err := l.log.sync(); err != nil {
+	if err := errors.Join(l.finite(), l.log.sync()); err != nil {
 		return nil, err
 	}
 	if err := l.trainee.write(l.model, l.Output); err != nil {
