@@ -149,6 +149,9 @@ func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
 	return loss, t.model.sync()
 }
 
+// Below is the number of layers below the first in which anything is trained; 0 where the embedding is.
+func (t *Training) Below() int { return max(t.lowest, 0) }
+
 // Entering is the residual stream [N, D] that enters the first layer in which anything is trained, for a Batch of these
 // sequences; nil where the embedding is trained. It does not change while training.
 func (t *Training) Entering(ctx context.Context, sequences [][]int) ([]float32, error) {

@@ -282,6 +282,15 @@ func (s *Spec) finalNorm() norm {
 	return n
 }
 
+// FinalNormTensors are the names of the final norm's tensors.
+func (s *Spec) FinalNormTensors() []string {
+	n := s.finalNorm()
+	if s.NormBias {
+		return []string{n.weight.Name, n.bias.Name}
+	}
+	return []string{n.weight.Name}
+}
+
 // HeadWeight turns normed states into logits. A tied head is the embedding.
 func (s *Spec) HeadWeight() Weight {
 	if s.Tied {

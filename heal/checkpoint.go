@@ -32,10 +32,19 @@ func (o *Options) settings(m *decoder.Model, t *trainee) settings {
 		"targets": t.names(), "dropout": o.Dropout, "budget": o.Budget, "usual": o.Usual, "batch": o.Batch, "accumulate": o.Accumulate,
 		"lr": o.Peak, "warmup": o.Warmup, "clip": o.Clip, "decay": o.Decay, "seed": fmt.Sprint(o.Seed), "length": o.Length,
 	}
-	if o.Init != "" {
+	switch {
+	case !o.lora():
+		s["method"], s["from-scratch"] = o.Method, o.FromScratch
+	case o.Init != "":
 		s["init"] = t.peft.hash()
-	} else {
+	default:
 		s["rank"], s["alpha"] = o.Rank, o.Alpha
+	}
+	if o.Teacher != nil {
+		s["loss"], s["teacher"], s["temperature"] = o.Objective, identity(o.Teacher.Model.Checkpoint), o.Teacher.Temperature
+	}
+	if o.Cut != nil {
+		s["cut"] = *o.Cut
 	}
 	for key, value := range o.Given {
 		s[key] = value

@@ -100,7 +100,7 @@ func (l *loop) pace(ctx context.Context) (float64, error) {
 	const cold = 2 * time.Second // a first pass this quick spent much of it on reading weights
 	for again := false; ; again = true {
 		begin := time.Now()
-		_, err := l.training.Accumulate(ctx, l.batch(rows, 1, l.Step, 0))
+		_, err := l.accumulate(ctx, rows, 0, 1)
 		l.clear()
 		if took := time.Since(begin); again || took > cold || err != nil {
 			return float64(tokens) / max(took.Seconds(), 1e-9), err

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"shallow/decoder"
@@ -24,6 +25,13 @@ import (
 type Options struct {
 	Output string // the directory
 	Base   string // the model's name, as adapter_config.json shall have it
+
+	Method      Method // LoRA if empty
+	TailLayers  int    // that Tail trains
+	Cut         *Cut   // for Join and Matching; nil where it is not known
+	FromScratch bool   // weights begin as random numbers
+	Objective   Loss   // NextToken if empty
+	Teacher     *Teacher
 
 	Init    string // an adapter directory to start from; else a new one:
 	Rank    int
@@ -104,13 +112,18 @@ func (o *Options) check() error {
 		return fmt.Errorf("heal: clip, decay and intervals must not be negative")
 	case !(o.Peak > 0 && o.Peak < 100):
 		return fmt.Errorf("heal: a learning rate of %g", o.Peak)
-	case o.Init == "" && (o.Rank < 1 || !(o.Alpha > 0)):
+	case o.FromScratch && o.Method != Full:
+		return fmt.Errorf("heal: only --method full begins from random weights")
+	case o.Init == "" && o.lora() && (o.Rank < 1 || !(o.Alpha > 0)):
 		return fmt.Errorf("heal: rank and alpha are above 0")
 	case !(o.Dropout < 1) || o.Dropout < 0 && o.Init == "":
 		return fmt.Errorf("heal: dropout is at least 0 and below 1")
 	}
 	return nil
 }
+
+// lora reports whether adapters are trained.
+func (o *Options) lora() bool { return o.Method == LoRA || o.Method == "" }
 
 // Run finetunes a model on rows of data and writes what was trained to o.Output. A run that was killed or stopped goes on from its
 // last checkpoint when it is called again with the same options.
@@ -135,11 +148,13 @@ func Run(ctx context.Context, m *decoder.Model, data *Data, held []Row, o Option
 	if err := o.Budget.Check(); err != nil {
 		return nil, err
 	}
-	p, err := o.adapter(m)
+	if err := o.checkTeacher(m); err != nil {
+		return nil, err
+	}
+	t, err := o.newTrainee(m)
 	if err != nil {
 		return nil, err
 	}
-	t := newAdapters(m, p)
 	given := o.settings(m, t)
 	if done, err := finished(o.Output, given); done != nil || err != nil {
 		return done, err
@@ -185,11 +200,25 @@ func (o *Options) adapter(m *decoder.Model) (*PEFT, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Objective == Matching {
+		some = below(m, some, o.Cut.Layer)
+	}
 	p := &PEFT{Base: o.Base, Rank: o.Rank, Alpha: o.Alpha, Dropout: o.Dropout}
 	for _, mod := range some {
 		p.Modules = append(p.Modules, newAdapter(mod, o.Rank, o.Alpha, o.Seed))
 	}
 	return p, nil
+}
+
+// below are the modules of layers before one: what lies behind the cut does not change what is matched there.
+func below(m *decoder.Model, some []module, layer int) []module {
+	behind := map[string]bool{}
+	for i := layer; i < m.Spec.L; i++ {
+		for _, name := range m.LayerTensors(i) {
+			behind[name] = true
+		}
+	}
+	return slices.DeleteFunc(some, func(x module) bool { return behind[x.name+".weight"] })
 }
 
 // finished gives the result of a run that is through already.

@@ -35,7 +35,8 @@ type loop struct {
 	data      *Data
 	held      []Row
 	settings  settings
-	zeros     []byte // as many as the largest gradient has
+	zeros     []byte   // as many as the largest gradient has
+	below     *entered // nil where nothing lies below what is trained
 
 	state
 	schedule Schedule
@@ -77,10 +78,14 @@ func (l *loop) release() {
 		l.training.Release()
 	}
 	l.trainee.release(l.model.Device)
+	l.Teacher.release()
 	if l.log != nil {
 		l.log.close()
 	}
 }
+
+// belowBytes is how much of what enters the first trained layer is kept, where rows come again.
+const belowBytes = 1 << 30
 
 // run goes on from the last checkpoint, or begins, and writes the result.
 func (l *loop) run(ctx context.Context) (_ *Result, err error) {
@@ -94,6 +99,9 @@ func (l *loop) run(ctx context.Context) (_ *Result, err error) {
 	room := l.room()
 	if l.training, err = l.model.Train(l.trainee.adapters, l.trainee.parameters, room, uint32(l.Seed^l.Seed>>32)); err != nil {
 		return nil, err
+	}
+	if l.training.Below() > 0 {
+		l.below = &entered{states: map[string][]float32{}, left: belowBytes}
 	}
 	if err := l.plan(ctx, room, resumed); err != nil {
 		return nil, err
@@ -118,7 +126,7 @@ func (l *loop) run(ctx context.Context) (_ *Result, err error) {
 			return nil, err
 		}
 	}
-	return l.finish(begin, resumed)
+	return l.finish(ctx, begin, resumed)
 }
 
 // behind validates, logs and keeps a checkpoint where it is time to.
@@ -178,7 +186,7 @@ func (l *loop) step(ctx context.Context) (Line, error) {
 		return line, fmt.Errorf("heal: step %d has nothing to predict", line.Step)
 	}
 	for i := range l.Accumulate {
-		loss, err := l.training.Accumulate(ctx, l.batch(rows[i*l.Batch:(i+1)*l.Batch], predicted, l.Step, i))
+		loss, err := l.accumulate(ctx, rows, i, predicted)
 		if err != nil {
 			return line, fmt.Errorf("heal: step %d: %w", line.Step, err)
 		}
@@ -198,6 +206,24 @@ func (l *loop) step(ctx context.Context) (Line, error) {
 	l.Step, l.Cursor, l.Loss = line.Step, l.data.Cursor(), line.Loss
 	l.Tokens += int64(line.Tokens)
 	return line, nil
+}
+
+// accumulate adds the gradients of one micro-batch of a step's rows.
+func (l *loop) accumulate(ctx context.Context, rows []Row, micro int, predicted float64) (float64, error) {
+	tokens := 0
+	for _, r := range rows {
+		tokens += len(r.IDs)
+	}
+	b := l.batch(rows[micro*l.Batch:(micro+1)*l.Batch], predicted, l.Step, micro)
+	release, err := l.show(ctx, &b, float64(tokens*l.model.Spec.D))
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	if err := l.entering(ctx, &b); err != nil {
+		return 0, err
+	}
+	return l.training.Accumulate(ctx, b)
 }
 
 // batch is rows as the decoder takes them.
@@ -297,8 +323,8 @@ func (l *loop) validate(ctx context.Context) (float64, error) {
 }
 
 // finish writes what was trained, then the result, and removes the checkpoint that is no longer needed.
-func (l *loop) finish(begin time.Time, resumed int) (*Result, error) {
-	r := &Result{Output: l.Output, Method: "lora", Steps: l.Steps, Resumed: resumed, Loss: l.Loss, Tokens: l.Tokens, Seconds: l.now().Sub(begin).Seconds()}
+func (l *loop) finish(ctx context.Context, begin time.Time, resumed int) (*Result, error) {
+	r := &Result{Output: l.Output, Method: string(l.method()), Steps: l.Steps, Resumed: resumed, Loss: l.Loss, Tokens: l.Tokens, Seconds: l.now().Sub(begin).Seconds()}
 	if l.Before != nil && l.After != nil {
 		r.Validation = &Check{len(l.held), *l.Before, *l.After}
 	}
@@ -308,7 +334,7 @@ func (l *loop) finish(begin time.Time, resumed int) (*Result, error) {
 	if err := errors.Join(l.finite(), l.log.sync()); err != nil {
 		return nil, err
 	}
-	if err := l.trainee.write(l.model, l.Output); err != nil {
+	if err := l.write(ctx); err != nil {
 		return nil, err
 	}
 	if err := writeJSON(filepath.Join(l.Output, resultFile), struct {
@@ -318,6 +344,22 @@ func (l *loop) finish(begin time.Time, resumed int) (*Result, error) {
 		return nil, err
 	}
 	return r, removeCheckpoint(l.Output)
+}
+
+// method is what is trained.
+func (l *loop) method() Method {
+	if l.lora() {
+		return LoRA
+	}
+	return l.Method
+}
+
+// write writes the adapter, or the model.
+func (l *loop) write(ctx context.Context) error {
+	if l.lora() {
+		return l.trainee.write(l.model, l.Output)
+	}
+	return l.trainee.writeModel(ctx, l.model, l.Output)
 }
 
 // DivergedError says where a number stopped being finite, and which checkpoint is left.

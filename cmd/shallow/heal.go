@@ -22,7 +22,13 @@ type healCommand struct {
 	Field  string   `help:"Key or column of the text." default:"text"`
 	Split  string   `help:"What ends a document in a .txt file: blank for a blank line; none makes the file one document, which gives a row for every --length tokens." enum:"none,blank" default:"none"`
 
-	Method  string   `help:"What is trained: lora, low-rank adapters." enum:"lora" default:"lora"`
+	Method  string   `help:"What is trained: lora, low-rank adapters; full, every weight; tail, the head and the last layers; join, the layers on both sides of the cut." enum:"lora,full,tail,join" default:"lora"`
+	Loss    string   `help:"What is made small: next-token; match, the squared difference of the residual stream at the cut from the unpruned model's behind it; distill, the divergence of its next-token distribution. The last two need --teacher." enum:"next-token,match,distill" default:"next-token"`
+	Teacher string   `help:"The unpruned model, for --loss match and distill." placeholder:"MODEL"`
+	Heat    float64  `name:"temperature" help:"Of both distributions in --loss distill." default:"1" placeholder:"T"`
+	Tail    int      `name:"tail-layers" help:"How many of the last layers --method tail trains." default:"1" placeholder:"K"`
+	Cut     string   `help:"Where layers are gone, as LAYER:ORIGINAL, the first layer behind the cut and its number in the unpruned model; from plan.json beside the model if not given." placeholder:"L:M"`
+	Scratch bool     `name:"from-scratch" help:"Begin --method full from random weights."`
 	Base    string   `help:"What the frozen weights are held in: nf4, bf16 or float32." enum:"nf4,bf16,float32" default:"nf4"`
 	Preset  string   `help:"Settings of the paper for a model; found by the model if not given, default for none." placeholder:"NAME"`
 	Init    string   `help:"PEFT adapter to start from, a directory." placeholder:"DIR"`
@@ -64,7 +70,8 @@ type healCommand struct {
 // Help shows examples.
 func (healCommand) Help() string {
 	return `The paper's recipe: the base is frozen in 4 bits (NF4), adapters of low rank on the feed-forward matrices are trained with AdamW and
-a warmed-up cosine. The result is an adapter as PEFT has them; shallow merge puts it into the weights.
+a warmed-up cosine. The result is an adapter as PEFT has them; shallow merge puts it into the weights. --method full, tail and join train
+weights instead, in float32, and write a whole checkpoint to OUT/model.
 
 A checkpoint is kept every --checkpoint-every steps and on Ctrl-C. The same command goes on from it, also after kill -9, and ends with the
 same bits as if it had never stopped, whatever --threads and --memory. OUT/log.jsonl has a line a step: step, loss, lr, grad_norm before
@@ -105,12 +112,21 @@ func (c *healCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer e.Close()
+	teacher, err := c.teacher(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer teacher.Close()
 	preset, err := c.preset(e)
 	if err != nil {
 		return err
 	}
 	o, err := c.options(e, preset)
 	if err != nil {
+		return err
+	}
+	o.Teacher = teacher.options(c.Heat)
+	if o.Cut, err = c.cut(e); err != nil {
 		return err
 	}
 	data, err := c.data(ctx, e, &o)
@@ -166,7 +182,7 @@ func (c *healCommand) preset(e *engine) (heal.Preset, error) {
 // options are those of the flags, and the preset's where there is no flag.
 func (c *healCommand) options(e *engine, p heal.Preset) (heal.Options, error) {
 	o := heal.Options{
-		Output: c.Output, Base: c.Model, Init: c.Init, Rank: c.Rank, Alpha: c.Alpha, Targets: c.Targets, Dropout: p.Dropout,
+		Output: c.Output, Base: c.Model, Method: heal.Method(c.Method), TailLayers: c.Tail, FromScratch: c.Scratch, Objective: heal.Loss(c.Loss), Init: c.Init, Rank: c.Rank, Alpha: c.Alpha, Targets: c.Targets, Dropout: p.Dropout,
 		Budget: heal.Budget{Steps: c.Steps, Hours: c.Hours}, Usual: p.Steps, Batch: c.Batch, Accumulate: c.Accumulate, Length: c.Length,
 		Peak: p.Rate, Warmup: c.Warmup, Clip: c.Clip, Decay: c.Decay, Seed: c.Seed, Memory: c.bytes(),
 		CheckpointEvery: c.CheckpointEvery, ValidateEvery: c.ValidateEvery, Kernels: e.device.Level().String(), AnyKernels: c.AnyKernels,
@@ -319,7 +335,11 @@ func rounded(d time.Duration) time.Duration {
 }
 
 func (c *healCommand) print(r *heal.Result) {
-	fmt.Printf("%s: an adapter of %s parameters, %s, loss %.4f in the last\n", r.Output, count(r.Trained), plural(r.Steps, "step"), r.Loss)
+	what := "an adapter of %s parameters"
+	if r.Method != string(heal.LoRA) {
+		what = "in model, with %s trained weights"
+	}
+	fmt.Printf("%s: "+what+", %s, loss %.4f in the last\n", r.Output, count(r.Trained), plural(r.Steps, "step"), r.Loss)
 	if v := r.Validation; v != nil {
 		fmt.Printf("validation loss on %s: %.4f before, %.4f after\n", plural(v.Rows, "row"), v.Before, v.After)
 	}
