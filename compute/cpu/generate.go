@@ -6,4 +6,4 @@ package cpu
 //go:generate gen attention -out ../attention_kernels_amd64.s -stubs ../attention_kernels_amd64.go -pkg cpu
 //go:generate gen gradients -out ../gradients_amd64.s -stubs ../gradients_amd64.go -pkg cpu
 //go:generate gen gradient_attention -out ../gradient_attention_amd64.s -stubs ../gradient_attention_kernels_amd64.go -pkg cpu
-//go:generate gen turned -out ../turned_amd64.s -stubs ../turned_amd64.go -pkg cpu
+//go:generate gen turned -out ../turned_amd64.s -stubs ../turned_kernels_amd64.go -pkg cpu

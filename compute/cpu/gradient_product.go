@@ -1,6 +1,10 @@
 package cpu
 
-import "shallow/compute"
+import (
+	"slices"
+
+	"shallow/compute"
+)
 
 // MatMulBackward is dx = Σ dout·W, one product after another. It is a MatMul by the weight turned round: the panels' columns
 // are the weight's columns, and k runs down its rows.
@@ -12,6 +16,11 @@ func (d *Device) MatMulBackward(dx compute.Tensor, in compute.Kind, accumulate b
 	for _, q := range products {
 		if !d.checkX(op, q.Out, in) || !d.checkTurned(op, dx, in, q) {
 			return
+		}
+	}
+	if len(products) == 0 && !accumulate {
+		for i := range dx.Rows {
+			clear(floatRow(dx, i))
 		}
 	}
 	for i, q := range products {
@@ -65,7 +74,13 @@ func (d *Device) PackBackward(w compute.Tensor, in compute.Kind) compute.Tensor 
 	return t
 }
 
-// WeightGradient is dw += doutᵀ·x, by turning the narrower of the two so that its columns are rows to be multiplied.
+// PackedBackwardBytes is the memory that PackBackward takes of a weight [rows, cols].
+func (d *Device) PackedBackwardBytes(kind compute.Kind, rows, cols int, in compute.Kind) int64 {
+	return d.PackedBytes(kind, cols, rows, in)
+}
+
+// WeightGradient is dw += doutᵀ·x, a MatMul whose operands are both turned round. Where dw is a few columns wide its transpose
+// is computed, for panels would stay empty: the same sums.
 func (d *Device) WeightGradient(dw, dbias, dout, x compute.Tensor, in compute.Kind) {
 	const op = "WeightGradient"
 	if !d.ok() || !d.checkX(op, x, in) || !d.fits(op, "dout", dout, x.Rows, dout.Cols, float32Kind...) ||
@@ -79,48 +94,39 @@ func (d *Device) WeightGradient(dw, dbias, dout, x compute.Tensor, in compute.Ki
 	if !dw.Given() || x.Rows == 0 {
 		return
 	}
-	if dout.Cols <= x.Cols {
-		d.multiplyTurned(dw, dout, x, in, true)
+	to := output{out: floats(dw), stride: dw.Stride}
+	if k := kernelsOf(d.level, in); 2*roundUp(x.Cols, k.rows) > roundUp(x.Cols, k.cols) {
+		d.addOuter(to, dout, x, in)
 		return
 	}
-	product := d.New(compute.Float32, x.Cols, dout.Cols)
-	d.multiplyTurned(product, x, dout, in, false)
-	d.eachRows(dw.Rows, dw.Cols, func(lo, hi int) {
-		from := floats(product)
-		for i := lo; i < hi; i++ {
-			to := floatRow(dw, i)
-			for j := range to {
-				to[j] += from[j*product.Stride+i]
-			}
-		}
-	})
-}
-
-// multiplyTurned is out [A, B], or its old value, plus aᵀ·b for a [N, A] and b [N, B]: k runs over rows.
-func (d *Device) multiplyTurned(out, a, b compute.Tensor, in compute.Kind, accumulate bool) {
-	rows := d.New(compute.Float32, a.Cols, a.Rows)
-	d.transpose(rows, a)
 	p := &d.product
-	p.prepare(d, rows, in)
-	p.segments = append(p.segments, segment{0, rows.Rows, 0})
-	o := output{out: floats(out), stride: out.Stride}
-	if accumulate {
-		o.start, o.startStride = o.out, o.stride
-	}
-	p.outs, p.weights = append(p.outs, o), append(p.weights, turnedWeight(b))
-	p.run(d, rows.Rows)
+	p.narrow = slices.Grow(p.narrow[:0], dw.Rows*dw.Cols)[:dw.Rows*dw.Cols]
+	turned := output{out: p.narrow, stride: dw.Rows}
+	d.transpose(turned, to, dw.Rows, dw.Cols)
+	d.addOuter(turned, x, dout, in)
+	d.transpose(to, turned, dw.Cols, dw.Rows)
 }
 
-// transpose writes x [N, C] to out [C, N], in squares that fit the first-level cache.
-func (d *Device) transpose(out, x compute.Tensor) {
+// addOuter adds aᵀ·b to out [A, B], for a [N, A] and b [N, B]: k runs over rows.
+func (d *Device) addOuter(out output, a, b compute.Tensor, in compute.Kind) {
+	p := &d.product
+	p.prepare(d, a, in)
+	p.turned, p.cols, p.units = true, a.Rows, p.kernels.units(a.Rows)
+	p.segments = append(p.segments, segment{0, a.Cols, 0})
+	out.start, out.startStride = out.out, out.stride
+	p.outs, p.weights = append(p.outs, out), append(p.weights, turnedWeight(b))
+	p.run(d, a.Cols)
+}
+
+// transpose writes rows × cols elements to their transpose, in squares that fit the first-level cache.
+func (d *Device) transpose(to, from output, rows, cols int) {
 	const square = 32
-	to, from := floats(out), floats(x)
-	d.pool.run((x.Cols+square-1)/square, func(_, block int) {
-		for i := 0; i < x.Rows; i += square {
-			for j := block * square; j < min((block+1)*square, x.Cols); j++ {
-				row := to[j*out.Stride:]
-				for k := i; k < min(i+square, x.Rows); k++ {
-					row[k] = from[k*x.Stride+j]
+	d.pool.run((rows+square-1)/square, func(_, block int) {
+		lo, hi := block*square, min((block+1)*square, rows)
+		for left := 0; left < cols; left += square {
+			for j := left; j < min(left+square, cols); j++ {
+				for i := lo; i < hi; i++ {
+					to.out[j*to.stride+i] = from.out[i*from.stride+j]
 				}
 			}
 		}

@@ -14,7 +14,8 @@ type product struct {
 	units    int // of k
 	x        []float32
 	xStride  int
-	cols     int // of x
+	cols     int  // of x
+	turned   bool // x is read as its transpose, cols is the number of its rows
 	segments []segment
 	weights  []weight
 	outs     []output
@@ -23,6 +24,7 @@ type product struct {
 	packed   []uint32  // in panels [units][rows of a tile]
 	pieces   []piece
 	panels   [][]uint32
+	narrow   []float32 // the transpose of an output that is a few columns wide
 
 	packTile, multiply func(worker, i int)
 }
@@ -148,7 +150,7 @@ func (d *Device) checkProduct(op string, x compute.Tensor, in compute.Kind, out,
 func (p *product) prepare(d *Device, x compute.Tensor, in compute.Kind) {
 	p.kernels = kernelsOf(d.level, in)
 	p.units = p.kernels.units(x.Cols)
-	p.x, p.xStride, p.cols = floats(x), x.Stride, x.Cols
+	p.x, p.xStride, p.cols, p.turned = floats(x), x.Stride, x.Cols, false
 	for len(p.panels) < d.pool.threads {
 		p.panels = append(p.panels, nil)
 	}

@@ -22,7 +22,7 @@ func levelKernels(l Level) [2]productKernels {
 	single := productKernels{
 		rows: 8, cols: 48,
 		tiles:       []tile{nil, tile1x48, tile2x48, tile3x48, tile4x48, tile5x48, tile6x48, tile7x48, tile8x48},
-		packColumns: packColumns512, packTile: packTile512, packTurnedColumns: packTurned512, direct: direct512,
+		packColumns: packColumns512, packTile: packTile512, packTurnedColumns: packTurned512, packTurnedTiles: packTurnedTiles512, direct: direct512,
 	}
 	double := single
 	if double.round, double.packColumns = true, rounding(packColumns512); l >= AVX512BF16 {

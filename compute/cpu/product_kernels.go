@@ -38,6 +38,9 @@ type productKernels struct {
 	// packTurnedColumns lays as many of the units that begin at a row side by side, of 16 columns from col on of a turned
 	// weight, as it has a fast way for, and returns their number. dst is [units][cols]. All units are whole.
 	packTurnedColumns func(k *productKernels, dst []uint32, w *weight, col, row, units int) int
+	// packTurnedTiles makes two whole tiles of rows of x, read as its transpose, that lie so many dwords apart, and returns
+	// the number of units that it made of rows rows.
+	packTurnedTiles func(k *productKernels, dst []uint32, apart int, x []float32, stride, rows int) int
 	// direct finds the kernels for w; nil where there are none.
 	direct func(k *productKernels, w *weight) *directKernels
 }

@@ -170,6 +170,10 @@ func (o *output) at(row, col int, first bool) (c, start *float32, startStride in
 
 // packRows lays one tile's rows of x side by side, unit after unit, without padding where rows are missing.
 func (p *product) packRows(t rowTile) {
+	if p.turned {
+		p.packTurnedRows(t)
+		return
+	}
 	p.kernels.packRows(p.packed[t.row*p.units:], p.x[(p.lo+t.row)*p.xStride:], p.xStride, t.rows, p.cols)
 }
 
