@@ -82,7 +82,7 @@ func (g *Group) nonFinite(layer, row int) error {
 		weights = []Weight{s.finalNorm().weight, s.finalNorm().bias, s.HeadWeight(), s.headBias()}
 	}
 	for _, w := range weights {
-		if t, ok := g.model.Checkpoint.Tensor(w.Name); ok && !finite(t) {
+		if t, ok := g.model.Checkpoint.Tensor(w.Name); ok && kinds[t.DType] != 0 && !finite(t) {
 			e.File, e.Tensor = t.File, t.Name
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"shallow/compute"
+	"shallow/nf4"
 )
 
 // Layer is one layer's weights on the device.
@@ -146,6 +147,10 @@ func (l *Layer) Release() {
 func (m *Model) LayerTensors(i int) []string {
 	var names []string
 	for _, w := range m.Spec.LayerWeights(i) {
+		if nf4.Quantized(m.Checkpoint, w.Name) {
+			names = append(names, nf4.Companions(m.Checkpoint, w.Name)...)
+			continue
+		}
 		names = append(names, w.Name)
 	}
 	slices.Sort(names)

@@ -7,6 +7,7 @@ import (
 
 	"shallow/checkpoint"
 	"shallow/compute"
+	"shallow/nf4"
 )
 
 // Model is a checkpoint on a device. Its methods, and those of what it makes, are for one goroutine at a time.
@@ -99,6 +100,9 @@ func (m *Model) check(w Weight) (compute.Kind, error) {
 	t, ok := m.Checkpoint.Tensor(w.Name)
 	if !ok {
 		return 0, &TensorError{File: m.Checkpoint.Dir, Tensor: w.Name, Want: w.Shape(), Note: "the download is incomplete, or config.json belongs to another model"}
+	}
+	if w.Rows > 0 && nf4.Quantized(m.Checkpoint, w.Name) {
+		return compute.NF4, m.checkQuantized(w)
 	}
 	if want := w.Shape(); !slices.Equal(t.Shape, want) {
 		return 0, &TensorError{File: t.File, Tensor: w.Name, Want: want, Found: append([]int{}, t.Shape...), Note: "config.json and weights do not belong together"}

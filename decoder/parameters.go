@@ -5,6 +5,7 @@ import (
 
 	"shallow/checkpoint"
 	"shallow/compute"
+	"shallow/nf4"
 )
 
 // Parameter is a stored tensor that is trained: its value in float32, as the file lays it out, and its gradient. A vector is
@@ -28,6 +29,9 @@ func (m *Model) Parameters(want func(name string) bool) ([]*Parameter, error) {
 			continue
 		}
 		seen[w.Name] = true
+		if w.Rows > 0 && nf4.Quantized(m.Checkpoint, w.Name) {
+			return nil, unsupported("training of %q, which is stored in 4 bits,", w.Name)
+		}
 		if w.scattered() {
 			return nil, unsupported("training of %q, which is not stored as it is multiplied,", w.Name)
 		}

@@ -100,8 +100,10 @@ func NewSpec(config *checkpoint.Config) (*Spec, error) {
 	if !ok {
 		return nil, unsupported("config.json: model_type %q", text.ModelType())
 	}
-	if config.Has("quantization_config") || text.Has("quantization_config") {
-		return nil, unsupported("config.json: quantization_config")
+	for _, c := range []*checkpoint.Config{config, text} {
+		if c.Has("quantization_config") && !inFourBits(c.Sub("quantization_config")) {
+			return nil, unsupported("config.json: quantization_config")
+		}
 	}
 	c := settings{text, f}
 	s := &Spec{
@@ -151,6 +153,11 @@ func NewSpec(config *checkpoint.Config) (*Spec, error) {
 		return nil, unsupported("config.json: rope_parameters.%s", s.Ropes[0].Kind)
 	}
 	return s, s.check()
+}
+
+// inFourBits reports whether a quantization_config is that of matrices that package nf4 reads.
+func inFourBits(c *checkpoint.Config) bool {
+	return c != nil && c.String("quant_method", "") == "bitsandbytes" && c.Bool("load_in_4bit", false) && c.String("bnb_4bit_quant_type", "") == "nf4"
 }
 
 // readSizes fills in the sizes that follow from others and checks them all.

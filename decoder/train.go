@@ -11,6 +11,7 @@ import (
 // layers as the memory allows are kept from the forward to the backward pass, those of the others are computed again:
 // results do not depend on it.
 type Training struct {
+	cacheKind compute.Kind // that the model had before
 	model     *Model
 	gradients compute.Gradients
 	layers    []*Layer
@@ -51,10 +52,14 @@ func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room Trainin
 	}
 	s := m.Spec
 	m.trained = map[string]*Parameter{}
+	// Backward computes the scores again from queries and keys as they are: forward must not round them first.
+	cacheKind := m.cacheKind
+	m.cacheKind = compute.Float32
+	m.work.release(m.Device)
 	for _, p := range parameters {
 		m.trained[p.Name] = p
 	}
-	t := &Training{model: m, gradients: g, room: room, lowest: s.L, embedding: m.loadEmbedding(room.Rows), head: m.head(false, 0)}
+	t := &Training{cacheKind: cacheKind, model: m, gradients: g, room: room, lowest: s.L, embedding: m.loadEmbedding(room.Rows), head: m.head(false, 0)}
 	if m.trained[s.EmbeddingWeight().Name] != nil || m.trained[s.PositionWeight().Name] != nil {
 		t.lowest = -1
 	}
@@ -92,7 +97,8 @@ func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room Trainin
 // Release gives the memory back. Adapters and parameters stay.
 func (t *Training) Release() {
 	dev := t.model.Device
-	t.model.trained, t.model.adapters = nil, nil
+	t.model.trained, t.model.adapters, t.model.cacheKind = nil, nil, t.cacheKind
+	t.model.work.release(dev)
 	for _, l := range t.layers {
 		l.Release()
 	}
