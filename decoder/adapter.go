@@ -118,7 +118,7 @@ func (l *Layer) attach() {
 
 // trains reports whether anything of the layer is trained.
 func (l *Layer) trains() bool {
-	for _, p := range []linear{l.query, l.key, l.value, l.output, l.gate, l.up, l.down} {
+	for _, p := range []linear{l.query, l.key, l.value, l.output, l.gate, l.up, l.down, l.router, l.sharedRouter, l.sharedGate, l.sharedUp, l.sharedDown} {
 		if p.adapter != nil || p.dweight.Given() || p.dbias.Given() {
 			return true
 		}

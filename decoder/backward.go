@@ -14,12 +14,16 @@ func (l *Layer) backward(w *workspace, t *trace, dx compute.Tensor, r *rows) {
 	}
 
 	dm := w.floats(dx.Rows, s.D)
-	dhidden := l.addBackward(w, t, dout, l.down, t.hidden, l.mlpOutNorm, t.mlpOutNorm)
-	if s.Gated {
+	switch {
+	case l.Sparse:
+		l.mixExpertsBackward(w, t, dm, dout)
+	case s.Gated:
+		dhidden := l.addBackward(w, t, dout, l.down, t.hidden, l.mlpOutNorm, t.mlpOutNorm)
 		dup := w.floats(dx.Rows, s.F)
 		g.GatedActivationBackward(dhidden, dup, dhidden, t.gate, t.up, s.Activation)
 		l.projectBackward(w, t, dm, t.m, output{l.gate, dhidden}, output{l.up, dup})
-	} else {
+	default:
+		dhidden := l.addBackward(w, t, dout, l.down, t.hidden, l.mlpOutNorm, t.mlpOutNorm)
 		g.ActivateBackward(dhidden, dhidden, t.up, s.Activation)
 		l.projectBackward(w, t, dm, t.m, output{l.up, dhidden})
 	}

@@ -74,11 +74,11 @@ func (l *Layer) finish(w *workspace, x, h, q compute.Tensor, cache compute.Cache
 	default:
 		l.add(w, x, t.a, l.output, l.attentionOutNorm, &t.attentionOutNorm)
 	}
+	t.m = h
 	if l.Sparse {
 		l.mixExperts(w, x, h)
 		return
 	}
-	t.m = h
 	t.hidden = l.activated(w, h, l.gate, l.up, s.F)
 	l.add(w, x, t.hidden, l.down, l.mlpOutNorm, &t.mlpOutNorm)
 }
@@ -195,34 +195,5 @@ func (l *Layer) project(w *workspace, h compute.Tensor, outputs ...output) {
 	l.model.Device.MatMul(h, l.in, products[:len(outputs)]...)
 	for _, o := range outputs {
 		l.adapt(w, h, o.linear, o.out)
-	}
-}
-
-// mixExperts adds to each row of x what its experts make of the same row of h, in the router's order. The router itself is
-// multiplied in float32: a small difference there chooses another expert.
-func (l *Layer) mixExperts(w *workspace, x, h compute.Tensor) {
-	dev, e := l.model.Device, l.spec.Experts
-	n, sorted := x.Rows, x.Rows*e.Chosen
-	logits := w.floats(n, e.Count)
-	dev.MatMul(h, compute.Float32, l.router.to(logits))
-	to := compute.Routing{Weights: w.floats(n, e.Chosen), Places: w.ints(n, e.Chosen), Sources: w.ints(sorted, 1), Offsets: w.ints(e.Count+1, 1)}
-	dev.Route(to, logits, e.Normalise)
-
-	rows := w.floats(sorted, h.Cols)
-	dev.Gather(rows, h, to.Sources)
-	gate, up := w.floats(sorted, e.F), w.floats(sorted, e.F)
-	dev.MatMulGrouped(rows, to.Offsets, l.in, compute.GroupedProduct{Out: gate, W: l.expertGate}, compute.GroupedProduct{Out: up, W: l.expertUp})
-	dev.GatedActivation(gate, gate, up, l.spec.Activation)
-	dev.MatMulGrouped(gate, to.Offsets, l.in, compute.GroupedProduct{Out: rows, W: l.expertDown})
-	dev.Combine(x, rows, to)
-
-	if e.SharedF > 0 {
-		shared := w.floats(n, h.Cols)
-		l.project(w, l.activated(w, h, l.sharedGate, l.sharedUp, e.SharedF), output{l.sharedDown, shared})
-		weight := w.floats(n, 1)
-		dev.MatMul(h, compute.Float32, l.sharedRouter.to(weight))
-		dev.Activate(weight, weight, compute.Sigmoid)
-		dev.ScaleRows(shared, weight, compute.Tensor{})
-		dev.Add(x, shared, 1)
 	}
 }

@@ -23,7 +23,9 @@ type Layer struct {
 	gate, up, down                   linear
 	router, sharedRouter             linear
 	expertGate, expertUp, expertDown []compute.Tensor
-	sharedGate, sharedUp, sharedDown linear
+
+	expertGateGradients, expertUpGradients, expertDownGradients []compute.Tensor
+	sharedGate, sharedUp, sharedDown                            linear
 
 	model   *Model
 	tensors []compute.Tensor
@@ -122,9 +124,10 @@ func (m *Model) layer(i int, pack bool) *Layer {
 	l.gate, l.up, l.down = matrix(w.gate), matrix(w.up), matrix(w.down)
 	l.router, l.sharedRouter = small(w.router), small(w.sharedRouter)
 	for x := range w.expertGate {
-		l.expertGate = append(l.expertGate, matrix(w.expertGate[x]).weight)
-		l.expertUp = append(l.expertUp, matrix(w.expertUp[x]).weight)
-		l.expertDown = append(l.expertDown, matrix(w.expertDown[x]).weight)
+		gate, up, down := matrix(w.expertGate[x]), matrix(w.expertUp[x]), matrix(w.expertDown[x])
+		l.expertGate, l.expertGateGradients = append(l.expertGate, gate.weight), append(l.expertGateGradients, gate.dweight)
+		l.expertUp, l.expertUpGradients = append(l.expertUp, up.weight), append(l.expertUpGradients, up.dweight)
+		l.expertDown, l.expertDownGradients = append(l.expertDown, down.weight), append(l.expertDownGradients, down.dweight)
 	}
 	l.sharedGate, l.sharedUp, l.sharedDown = matrix(w.sharedGate), matrix(w.sharedUp), matrix(w.sharedDown)
 	l.attach()

@@ -15,6 +15,8 @@ type trace struct {
 	m                compute.Tensor // [N, D], what the feed-forward network reads
 	gate, up, hidden compute.Tensor // [N, F], before the activation and after
 
+	experts expertTrace
+
 	adapters []adapterTrace
 }
 

@@ -42,11 +42,6 @@ func (m *Model) Train(adapters []*Adapter, parameters []*Parameter, room Trainin
 	if !ok {
 		return nil, fmt.Errorf("decoder: %v computes no gradients", m.Device)
 	}
-	for i, l := range m.Spec.Layers {
-		if l.Sparse {
-			return nil, unsupported("training of layer %d, a mixture of experts,", i)
-		}
-	}
 	if err := m.Adapt(adapters); err != nil {
 		return nil, err
 	}
@@ -183,7 +178,7 @@ func (t *Training) Entering(ctx context.Context, sequences [][]int) ([]float32, 
 func traceBytes(m *Model, rows int) int64 {
 	s := m.Spec
 	q, kv := s.H*s.HeadSize, s.K*s.HeadSize
-	floats := 4*s.D + 2*q + 2*kv + s.H + s.mlpWidth() + m.layerRanks() + 8*2 // both norms' copies and results, q, k, v, a
+	floats := 4*s.D + 2*q + 2*kv + s.H + max(s.mlpWidth(), s.expertWidth()) + m.layerRanks() + 8*2 // both norms' copies and results, q, k, v, a
 	if s.Names.QueryNorm != "" {
 		floats += q + kv + 2*(s.H+s.K)
 	}
@@ -203,11 +198,20 @@ func (s *Spec) mlpWidth() int {
 	return 2 * s.F
 }
 
+// expertWidth is the numbers that a row's experts make, and their routing.
+func (s *Spec) expertWidth() int {
+	e := s.Experts
+	if e.Count == 0 {
+		return 0
+	}
+	return e.Count + e.Chosen*(2*s.D+3*e.F+4) + 2*s.D + 3*e.SharedF + 4
+}
+
 // backwardBytes is what a layer's backward pass takes for so many rows, and one call of the head.
 func backwardBytes(m *Model, rows int) int64 {
 	s := m.Spec
 	q, kv := s.H*s.HeadSize, s.K*s.HeadSize
-	floats := 2*s.D + 2*s.F + 2*q + 2*kv + m.layerRanks()
+	floats := 2*s.D + 2*s.F + 2*q + 2*kv + m.layerRanks() + s.expertWidth()
 	if s.Parallel {
 		floats += s.D
 	}

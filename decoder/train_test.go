@@ -3,6 +3,7 @@ package decoder_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -139,6 +140,75 @@ func TestParameterGradients(t *testing.T) {
 			}
 			if count != 0 {
 				t.Errorf("%d gradients more than the reference has", count)
+			}
+		})
+	}
+}
+
+// TestGradientsAreDerivatives goes along and against the gradient of every trained tensor of every family: the loss must change
+// by the gradient's length.
+func TestGradientsAreDerivatives(t *testing.T) {
+	for _, name := range shared.Families(t) {
+		t.Run(name, func(t *testing.T) {
+			e := readExpected(t, name)
+			m := openModel(t, e.dir, 2, decoder.Options{Precision: decoder.Float32})
+			parameters, err := m.Parameters(func(string) bool { return true })
+			var unsupported *decoder.UnsupportedError
+			if errors.As(err, &unsupported) {
+				t.Skip(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := decoder.Batch{Sequences: e.sequences()[1:]}
+			for _, seq := range b.Sequences {
+				var targets []int32
+				for _, id := range seq[1:] {
+					targets = append(targets, int32(id))
+				}
+				b.Targets = append(b.Targets, append(targets, -1))
+				b.Weight += 1 / float32(len(seq)-1) / 2
+			}
+			training, err := m.Train(nil, parameters, decoder.TrainingRoom{Rows: 200, Kept: 2}, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer training.Release()
+			if _, err := training.Accumulate(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range parameters {
+				g := download(t, m, p.Gradient)
+				var squares float64
+				for _, v := range g {
+					squares += float64(v) * float64(v)
+				}
+				length := math.Sqrt(squares)
+				if length < 1e-3 {
+					continue // the loss does not change by more than its rounding; biases of keys have no gradient at all
+				}
+				value := download(t, m, p.Value)
+				step := 4e-3
+				if m.Spec.Experts.Count > 0 {
+					step = 2e-4 // further on, another expert may be chosen, and the loss jumps
+				}
+				at := func(shift float64) float64 {
+					moved := make([]float32, len(value))
+					for i, v := range value {
+						moved[i] = v + float32(shift*float64(g[i])/length)
+					}
+					m.Device.Upload(p.Value, compute.Bytes(moved))
+					loss, err := training.Loss(t.Context(), b)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return loss
+				}
+				got := (8*(at(step)-at(-step)) - (at(2*step) - at(-2*step))) / (12 * step)
+				m.Device.Upload(p.Value, compute.Bytes(value))
+				if math.Abs(got-length) > 0.02*length+1e-5/step {
+					t.Errorf("%s: the loss changes by %.5g a step along its gradient, whose length is %.5g", p.Name, got, length)
+				}
 			}
 		})
 	}
