@@ -30,6 +30,7 @@ func (m *Model) quantizes(w Weight) bool {
 // error of the model's.
 func (m *Model) quantize(w Weight) compute.Tensor {
 	x, err := m.codes(w)
+	m.Checkpoint.Forget(w.Name) // its pages, which would count beside the codes
 	if err != nil {
 		m.failed = err
 		return m.Device.New(compute.Float32, w.Rows, w.Cols)

@@ -33,13 +33,24 @@ func (l *loop) room() decoder.TrainingRoom {
 	return room
 }
 
+// What a run takes beside what it asks for: the program with its tables and buffers of kernels, and what is thrown away until it
+// is collected, by the share that Run sets.
+const (
+	programBytes = 64 << 20
+	garbageShare = 10 // per cent
+)
+
 // bytes is the memory of a training in such a room.
 func (l *loop) bytes(room decoder.TrainingRoom) int64 {
 	n := l.model.TrainingBytes(l.trainee.adapters, room)
-	for _, v := range l.trainee.variables {
-		n += 4 * compute.Float32.Bytes(v.value.Rows*v.value.Cols)
+	copies := 4 // value, gradient and two moments
+	if l.trainee.adapters != nil {
+		copies++ // on the host, to be written
 	}
-	return n
+	for _, v := range l.trainee.variables {
+		n += int64(copies) * compute.Float32.Bytes(v.value.Rows*v.value.Cols)
+	}
+	return n + n*garbageShare/100 + programBytes
 }
 
 // plan finds out how many steps there will be, says what is to come, and sets the schedule. Where the pace has to be known, one

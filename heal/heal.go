@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -49,7 +50,8 @@ type Options struct {
 	Decay      float64 // weight decay
 	Seed       uint64
 	Length     int   // tokens of the longest row
-	Memory     int64 // that weights, activations and states may take; 0 is no bound
+	Memory     int64 // that weights, activations and states shall take; 0 is no bound. Activations are computed again rather than go beyond it
+	Limit      int64 // memory that there is: what needs more is refused; 0 is not known
 
 	CheckpointEvery int // steps; 0 is only when stopped
 	ValidateEvery   int // steps; 0 is never
@@ -137,6 +139,8 @@ func Run(ctx context.Context, m *decoder.Model, data *Data, held []Row, o Option
 	if err := os.MkdirAll(o.Output, 0o777); err != nil {
 		return nil, fmt.Errorf("heal: %w", err)
 	}
+	// What a step throws away is little beside what stays: by default it could grow to as much before it is collected.
+	defer debug.SetGCPercent(debug.SetGCPercent(garbageShare))
 	unlock, err := lock(o.Output)
 	if err != nil {
 		return nil, err

@@ -97,6 +97,9 @@ func (l *loop) run(ctx context.Context) (_ *Result, err error) {
 		return nil, err
 	}
 	room := l.room()
+	if need := l.bytes(room); l.Limit > 0 && need > l.Limit {
+		return nil, fmt.Errorf("heal: this takes %d MB of memory with no activations kept, and there are %d: a smaller --batch or --length, a lower --rank or --base nf4 take less", need>>20, l.Limit>>20)
+	}
 	if l.training, err = l.model.Train(l.trainee.adapters, l.trainee.parameters, room, uint32(l.Seed^l.Seed>>32)); err != nil {
 		return nil, err
 	}

@@ -270,6 +270,9 @@ func TestForecast(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := tr.run(t, t.TempDir(), 1, func(o *Options) { o.Memory, o.Limit = 1, kept[1].Memory-1 }); err == nil || !strings.Contains(err.Error(), "MB of memory") {
+		t.Errorf("more than there is: %v", err)
+	}
 	all, none := kept[0], kept[1]
 	if all.Kept != all.Layers || none.Kept != 0 || none.Memory >= all.Memory || all.Steps != 1 || all.Trained == 0 || all.Tokens == 0 || all.Time <= 0 {
 		t.Errorf("%+v and %+v", all, none)

@@ -184,7 +184,7 @@ func (c *healCommand) options(e *engine, p heal.Preset) (heal.Options, error) {
 	o := heal.Options{
 		Output: c.Output, Base: c.Model, Method: heal.Method(c.Method), TailLayers: c.Tail, FromScratch: c.Scratch, Objective: heal.Loss(c.Loss), Init: c.Init, Rank: c.Rank, Alpha: c.Alpha, Targets: c.Targets, Dropout: p.Dropout,
 		Budget: heal.Budget{Steps: c.Steps, Hours: c.Hours}, Usual: p.Steps, Batch: c.Batch, Accumulate: c.Accumulate, Length: c.Length,
-		Peak: p.Rate, Warmup: c.Warmup, Clip: c.Clip, Decay: c.Decay, Seed: c.Seed, Memory: c.bytes(),
+		Peak: p.Rate, Warmup: c.Warmup, Clip: c.Clip, Decay: c.Decay, Seed: c.Seed, Memory: c.bytes(), Limit: machine.Memory(),
 		CheckpointEvery: c.CheckpointEvery, ValidateEvery: c.ValidateEvery, Kernels: e.device.Level().String(), AnyKernels: c.AnyKernels,
 	}
 	if o.Rank == 0 {
@@ -317,6 +317,9 @@ func (c *healCommand) bar(o *heal.Options) *progress {
 		}
 		note("%s parameters are trained for %s of %.0f tokens; %v of memory, activations of %d of %s kept; about %v at %.0f tokens/s",
 			count(f.Trained), plural(f.Steps, "step"), tokens, byteSize(f.Memory), f.Kept, plural(f.Layers, "layer"), rounded(f.Time), f.Pace.TokensPerSecond)
+		if o.Memory > 0 && f.Memory > o.Memory {
+			note("that is more than the %v of --memory: less is not possible with this --batch and --length", byteSize(o.Memory))
+		}
 		bar.report(int64(f.Resumed), int64(f.Resumed+f.Steps))
 	}
 	o.Progress = func(l heal.Line, done, total int) {
