@@ -13,7 +13,9 @@ type Base uint8
 // The bases.
 const (
 	Stored Base = iota // the checkpoint's own kind
-	NF4                // 4 bits, doubly quantized while they are read: QLoRA's frozen base
+	// NF4 is 4 bits, doubly quantized while they are read: QLoRA's frozen base. Auto still goes by what is stored: float32 weights in 4
+	// bits are multiplied in float32.
+	NF4
 )
 
 var baseNames = []string{"stored", "nf4"}

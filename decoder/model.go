@@ -77,9 +77,6 @@ func Open(dev compute.Device, c *checkpoint.Checkpoint, o Options) (*Model, erro
 	if err != nil {
 		return nil, err
 	}
-	if o.Base == NF4 {
-		used = map[compute.Kind]bool{compute.NF4: true}
-	}
 	m.in = o.Precision.multiply(dev, slices.Collect(maps.Keys(used)))
 	m.headIn = o.Precision.multiply(dev, []compute.Kind{head})
 	m.cacheKind = m.in

@@ -124,7 +124,7 @@ func TestTrajectory(t *testing.T) {
 		tolerance float64
 	}{
 		{"f32", decoder.Options{Precision: decoder.Float32}, 1e-4},
-		{"nf4", decoder.Options{Precision: decoder.Float32, Base: decoder.NF4}, 1e-3},
+		{"nf4", decoder.Options{Base: decoder.NF4}, 1e-3}, // auto: the weights are stored in float32
 	} {
 		for _, family := range []string{"llama", "mistral", "phi", "gemma2"} {
 			t.Run(base.name+"/"+family, func(t *testing.T) {
