@@ -117,7 +117,7 @@ func NewData(sources []Source, o DataOptions) (*Data, error) {
 		return nil, err
 	}
 	for _, s := range d.sources {
-		if !slices.ContainsFunc(s.documents, func(x document) bool { return o.predicts(x) }) {
+		if !slices.ContainsFunc(s.documents, o.predicts) {
 			return nil, fmt.Errorf("heal: %s: %w", s.name, ErrNothingToPredict)
 		}
 	}

@@ -116,14 +116,14 @@ func (l *loop) run(ctx context.Context) (_ *Result, err error) {
 	if l.Before == nil && len(l.held) > 0 {
 		loss, err := l.validate(ctx)
 		if err != nil {
-			return nil, l.interrupted(ctx, err)
+			return nil, l.interrupted(err)
 		}
 		l.Before, l.After = &loss, &loss
 	}
 	for l.Step < l.Steps {
 		line, err := l.step(ctx)
 		if err != nil {
-			return nil, l.interrupted(ctx, err)
+			return nil, l.interrupted(err)
 		}
 		if err := l.behind(ctx, line); err != nil {
 			return nil, err
@@ -138,7 +138,7 @@ func (l *loop) behind(ctx context.Context, line Line) error {
 	if len(l.held) > 0 && (last || l.ValidateEvery > 0 && l.Step%l.ValidateEvery == 0) {
 		loss, err := l.validate(ctx)
 		if err != nil {
-			return l.interrupted(ctx, err)
+			return l.interrupted(err)
 		}
 		l.After, line.Validation = &loss, &loss
 	}
@@ -149,7 +149,7 @@ func (l *loop) behind(ctx context.Context, line Line) error {
 		l.Progress(line, l.Step, l.Steps)
 	}
 	if l.stopAt != nil && l.stopAt(l.Step) {
-		return l.interrupted(ctx, context.Canceled)
+		return l.interrupted(context.Canceled)
 	}
 	if !last && l.CheckpointEvery > 0 && l.Step%l.CheckpointEvery == 0 {
 		return l.keep()
@@ -158,7 +158,7 @@ func (l *loop) behind(ctx context.Context, line Line) error {
 }
 
 // interrupted keeps a checkpoint where the error is that the run was asked to stop: of the last step that was done whole.
-func (l *loop) interrupted(ctx context.Context, err error) error {
+func (l *loop) interrupted(err error) error {
 	if !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"shallow/checkpoint"
 	"shallow/corpus"
 	"shallow/decoder"
+	"shallow/gguf"
 	"shallow/heal"
 	"shallow/internal/machine"
 )
@@ -112,6 +113,9 @@ func (c *healCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer e.Close()
+	if c.Method != "lora" && gguf.Is(e.Checkpoint.Dir) {
+		return usagef("%s is a GGUF file: --method %s writes a Hugging Face checkpoint, and needs one", c.Model, c.Method)
+	}
 	teacher, err := c.teacher(ctx, e)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"shallow/decoder"
+	"shallow/gguf"
 	"shallow/heal"
 )
 
@@ -53,6 +54,9 @@ func (c *mergeCommand) Run(ctx context.Context) error {
 		return err
 	}
 	defer e.Close()
+	if gguf.Is(e.Checkpoint.Dir) {
+		return usagef("%s is a GGUF file: adapters are merged into Hugging Face checkpoints", c.Model)
+	}
 	p, err := heal.ReadPEFT(adapter)
 	if err != nil {
 		return err
