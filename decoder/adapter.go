@@ -100,6 +100,17 @@ func (s *Spec) adaptable(i int) [7]projection {
 	return [7]projection{w.query, w.key, w.value, w.output, w.gate, w.up, w.down}
 }
 
+// AdaptableWeights are the matrices of layer i that can have adapters: all but those of experts and routers.
+func (s *Spec) AdaptableWeights(i int) []Weight {
+	var weights []Weight
+	for _, p := range s.adaptable(i) {
+		if p.weight.Name != "" {
+			weights = append(weights, p.weight)
+		}
+	}
+	return weights
+}
+
 // attach gives the layer's projections the model's adapters.
 func (l *Layer) attach() {
 	if len(l.model.adapters) == 0 {

@@ -17,14 +17,15 @@ type module struct {
 	feedForward bool
 }
 
-// modules lists the matrices of all layers in the order in which data meets them. Matrices that one tensor holds are one.
+// modules lists the matrices of all layers that can have adapters, in the order in which data meets them. Matrices that one tensor
+// holds are one.
 func modules(s *decoder.Spec) []module {
 	n := s.Names
 	var all []module
 	seen := map[string]bool{}
 	for i := range s.L {
-		for _, w := range s.LayerWeights(i) {
-			if w.Rows == 0 || seen[w.Name] {
+		for _, w := range s.AdaptableWeights(i) {
+			if seen[w.Name] {
 				continue
 			}
 			seen[w.Name] = true
