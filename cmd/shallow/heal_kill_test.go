@@ -23,6 +23,8 @@ type healing struct {
 	t    *testing.T
 	self string
 	args []string // without -o
+
+	results []string // the files that must be the same
 }
 
 func newHealing(t *testing.T) *healing {
@@ -48,7 +50,7 @@ func newHealing(t *testing.T) *healing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &healing{t, self, []string{"heal", model, "--corpus", corpus, "--steps", "12", "--batch", "1", "--accumulate", "2", "--rank", "4",
+	return &healing{t: t, self: self, results: []string{"adapter_model.safetensors", "adapter_config.json", "log.jsonl"}, args: []string{"heal", model, "--corpus", corpus, "--steps", "12", "--batch", "1", "--accumulate", "2", "--rank", "4",
 		"--lr", "1e-2", "--dropout", "0.1", "--held", "4", "--validate-every", "5", "--checkpoint-every", "1", "-q"}}
 }
 
@@ -69,7 +71,7 @@ func (h *healing) run(out string, more ...string) {
 // same compares what two runs left: adapter and log to the byte, and no file that should be gone.
 func (h *healing) same(want, got string) {
 	h.t.Helper()
-	for _, name := range []string{"adapter_model.safetensors", "adapter_config.json", "log.jsonl"} {
+	for _, name := range h.results {
 		a, err := os.ReadFile(filepath.Join(want, name))
 		if err != nil {
 			h.t.Fatal(err)
@@ -87,22 +89,31 @@ func (h *healing) same(want, got string) {
 		h.t.Fatal(err)
 	}
 	for _, e := range entries {
-		if name := e.Name(); strings.HasPrefix(name, ".") || strings.HasPrefix(name, "checkpoint") {
+		if name := e.Name(); strings.HasPrefix(name, ".") || strings.HasPrefix(name, "checkpoint") || strings.HasSuffix(name, ".shallow-partial") || strings.HasSuffix(name, ".shallow-replaced") {
 			h.t.Errorf("%s was left behind", name)
 		}
 	}
 }
 
-// TestHealKilled kills the program at random moments, 10 times, or 30 with SHALLOW_KILLS=30, and lets it go on each time with other threads
-// and memory: it ends with the same bytes.
+// TestHealKilled kills the program at random moments, 10 times with an adapter and half as often with weights, or 30 times with
+// SHALLOW_KILLS=30, and lets it go on each time with other threads and memory: it ends with the same bytes.
 func TestHealKilled(t *testing.T) {
-	kills := 10
+	t.Run("lora", func(t *testing.T) { killed(newHealing(t), 10) })
+	t.Run("tail", func(t *testing.T) {
+		h := newHealing(t)
+		h.args = append(h.args, "--method", "tail", "--tail-layers", "2")
+		h.results = []string{"model/model.safetensors", "model/config.json", "log.jsonl"}
+		killed(h, 5)
+	})
+}
+
+func killed(h *healing, kills int) {
+	t := h.t
 	if text := os.Getenv("SHALLOW_KILLS"); text != "" {
 		if _, err := fmt.Sscan(text, &kills); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h := newHealing(t)
 	want := filepath.Join(t.TempDir(), "want")
 	begin := time.Now()
 	h.run(want, "--threads", "1")
