@@ -31,6 +31,9 @@ func (l *Layer) backward(w *workspace, t *trace, dx compute.Tensor, r *rows) {
 	if !shared {
 		l.normBackward(w, dx, dm, l.mlpNorm, t.mlpNorm)
 	}
+	if !s.Parallel {
+		w.arena.Reset()
+	}
 
 	da := l.addBackward(w, t, dout, l.output, t.a, l.attentionOutNorm, t.attentionOutNorm)
 	dq, dk, dv := w.floats(dx.Rows, t.q.Cols), w.floats(dx.Rows, t.k.Cols), w.floats(dx.Rows, t.v.Cols)

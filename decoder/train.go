@@ -211,12 +211,13 @@ func (s *Spec) expertWidth() int {
 func backwardBytes(m *Model, rows int) int64 {
 	s := m.Spec
 	q, kv := s.H*s.HeadSize, s.K*s.HeadSize
-	floats := 2*s.D + 2*s.F + 2*q + 2*kv + m.layerRanks() + s.expertWidth()
-	if s.Parallel {
-		floats += s.D
-	}
+	attention, mlp := s.D+2*q+2*kv+m.layerRanks(), s.D+2*s.F+s.expertWidth()+m.layerRanks()
 	if s.Names.AttentionOutNorm != "" || s.ResidualScale != 1 {
-		floats += 2 * s.D
+		attention, mlp = attention+s.D, mlp+s.D
+	}
+	floats := max(attention, mlp)
+	if s.Parallel {
+		floats = attention + mlp + s.D
 	}
 	head := compute.Float32.Bytes(headRows(s, rows)*(2*s.V+s.D+2)) + arenaTensors*arenaAlignment
 	return max(compute.Float32.Bytes(rows*floats)+arenaTensors*arenaAlignment, head)

@@ -83,11 +83,12 @@ func (m *Model) TrainingBytes(adapters []*Adapter, room TrainingRoom) int64 {
 	n := int64(layers)*traceBytes(m, room.Rows) + backwardBytes(m, room.Rows)
 	n += compute.Float32.Bytes(room.Rows * ((2+s.L-kept)*s.D + max(s.D, s.F, s.H*s.HeadSize)))
 	n += compute.Float32.Bytes(headRows(s, m.options.Rows) * (s.D + s.V))
-	return n + m.heldBytes()
+	return n + m.heldBytes(room.Rows)
 }
 
-// heldBytes is what the weights take: as they are stored, or in 4 bits.
-func (m *Model) heldBytes() (n int64) {
+// heldBytes is what the weights take: as they are stored, or in 4 bits; of an embedding that is no head, the rows that so many
+// tokens look up.
+func (m *Model) heldBytes(rows int) (n int64) {
 	count := func(w Weight) {
 		kind, err := m.check(w)
 		if err != nil {
@@ -104,6 +105,11 @@ func (m *Model) heldBytes() (n int64) {
 		}
 	}
 	for _, w := range m.Spec.outsideWeights() {
+		if !m.Spec.Tied && w.Name == m.Spec.EmbeddingWeight().Name {
+			w.Rows = min(w.Rows, rows)
+			n += compute.Float32.Bytes(int(w.Elements()))
+			continue
+		}
 		count(w)
 	}
 	return n

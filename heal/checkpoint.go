@@ -36,7 +36,7 @@ func (o *Options) settings(m *decoder.Model, t *trainee) settings {
 	case !o.lora():
 		s["method"], s["from-scratch"] = o.Method, o.FromScratch
 	case o.Init != "":
-		s["init"] = t.peft.hash()
+		s["init"] = o.initHash
 	default:
 		s["rank"], s["alpha"] = o.Rank, o.Alpha
 	}

@@ -37,18 +37,15 @@ func (l *loop) room() decoder.TrainingRoom {
 // is collected, by the share that Run sets.
 const (
 	programBytes = 64 << 20
-	garbageShare = 10 // per cent
+	garbageShare = 4 // per cent
 )
 
 // bytes is the memory of a training in such a room.
 func (l *loop) bytes(room decoder.TrainingRoom) int64 {
 	n := l.model.TrainingBytes(l.trainee.adapters, room)
-	copies := 4 // value, gradient and two moments
-	if l.trainee.adapters != nil {
-		copies++ // on the host, to be written
-	}
+	const copies = 4 // value, gradient and two moments
 	for _, v := range l.trainee.variables {
-		n += int64(copies) * compute.Float32.Bytes(v.value.Rows*v.value.Cols)
+		n += copies * compute.Float32.Bytes(v.value.Rows*v.value.Cols)
 	}
 	return n + n*garbageShare/100 + programBytes
 }

@@ -65,6 +65,7 @@ type Options struct {
 	Begin    func(Forecast)             // called once, before the first step
 	Progress func(Line, int, int)       // called after each step: its line, how many steps are done, and how many there will be
 	Note     func(text string)          // something a person wants to know
+	initHash string                     // of Init's numbers
 	now      func() time.Time           // of log events
 	stopAt   func(step int) (stop bool) // for tests: whether to stop as if asked to, behind a step
 }

@@ -337,6 +337,8 @@ func (l *loop) finish(ctx context.Context, begin time.Time, resumed int) (*Resul
 	if err := errors.Join(l.finite(), l.log.sync()); err != nil {
 		return nil, err
 	}
+	l.training.Release() // makes room for what is written
+	l.training = nil
 	if err := l.write(ctx); err != nil {
 		return nil, err
 	}

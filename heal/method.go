@@ -38,7 +38,14 @@ func (o *Options) newTrainee(m *decoder.Model) (*trainee, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newAdapters(m, p), nil
+		if o.Init != "" {
+			o.initHash = p.hash()
+		}
+		t := newAdapters(m, p)
+		for i := range p.Modules { // on the device until they are written
+			p.Modules[i].A, p.Modules[i].B = nil, nil
+		}
+		return t, nil
 	}
 	if o.Init != "" {
 		return nil, fmt.Errorf("heal: --init is an adapter, which --method %s does not train", o.Method)

@@ -50,6 +50,7 @@ func (t *trainee) release(dev compute.Device) {
 func (t *trainee) write(m *decoder.Model, dir string) error {
 	for i, a := range t.adapters {
 		low := &t.peft.Modules[i]
+		low.A, low.B = make([]float32, low.Rank*low.In), make([]float32, low.Out*low.Rank)
 		for _, x := range []struct {
 			to   []float32
 			from compute.Tensor
