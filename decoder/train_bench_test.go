@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"shallow/compute"
 	"shallow/decoder"
@@ -43,10 +44,50 @@ func BenchmarkTraining(b *testing.B) {
 	for i := range ids {
 		ids[i], targets[i] = i%m.Spec.V, int32((i+1)%m.Spec.V)
 	}
+	var alone time.Duration
 	for b.Loop() {
+		b.StopTimer()
+		alone += productsAlone(b, m, length)
+		b.StartTimer()
 		if _, err := training.Accumulate(b.Context(), decoder.Batch{Sequences: [][]int{ids}, Targets: [][]int32{targets}, Weight: 1. / length}); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.ReportMetric(float64(length*b.N)/b.Elapsed().Seconds(), "tokens/s")
+	b.ReportMetric(alone.Seconds()/b.Elapsed().Seconds(), "of-products")
+}
+
+// productsAlone is how long the products of a micro-batch take with the frozen weights, forward and backward, and nothing else:
+// those of one layer, timed and multiplied, and the head's.
+func productsAlone(b *testing.B, m *decoder.Model, rows int) time.Duration {
+	dev := m.Device
+	g := dev.(compute.Gradients)
+	in := m.Multiplies()
+	both := func(w decoder.Weight, kind compute.Kind) time.Duration {
+		var weight compute.Tensor
+		if kind == compute.NF4 {
+			weight = dev.LoadNF4(w.Rows, w.Cols, make([]byte, w.Rows*w.Cols/2), make([]float32, w.Rows*w.Cols/compute.NF4Block))
+		} else {
+			weight = dev.New(kind, w.Rows, w.Cols)
+		}
+		x, out, dx := dev.New(compute.Float32, rows, w.Cols), dev.New(compute.Float32, rows, w.Rows), dev.New(compute.Float32, rows, w.Cols)
+		begin := time.Now()
+		dev.MatMul(x, in, compute.Product{Out: out, W: weight})
+		g.MatMulBackward(dx, in, false, compute.Product{Out: out, W: weight})
+		if err := dev.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		took := time.Since(begin)
+		for _, t := range []compute.Tensor{weight, x, out, dx} {
+			dev.Release(t.Memory)
+		}
+		return took
+	}
+	var layer time.Duration
+	for _, w := range m.Spec.LayerWeights(0) {
+		if w.Rows > 0 {
+			layer += both(w, compute.NF4)
+		}
+	}
+	return time.Duration(m.Spec.L)*layer + both(m.Spec.HeadWeight(), compute.BFloat16)
 }
