@@ -44,11 +44,11 @@ func (p trainingPart) floats(name string) []float32 {
 // steps is how many float32 lie between two numbers.
 func steps(a, b float32) int64 {
 	order := func(x float32) int64 {
-		if b := int64(math.Float32bits(x)); b < 1<<31 {
+		b := int64(math.Float32bits(x))
+		if b < 1<<31 {
 			return b
-		} else {
-			return 1<<31 - b
 		}
+		return 1<<31 - b
 	}
 	return max(order(a)-order(b), order(b)-order(a))
 }
