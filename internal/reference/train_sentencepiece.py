@@ -12,7 +12,6 @@ import json
 import os
 import random
 import sys
-import tempfile
 
 import sentencepiece as spm
 
@@ -72,7 +71,8 @@ def main():
     corpus = [d["text"] for d in json.load(open(sys.argv[1]))]
     out, full = sys.argv[2], sys.argv[3:] == ["full"]
     os.makedirs(out, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+    # The model keeps the name of the file: it is to be the same everywhere.
+    with open("rules-normalizer.tsv", "w") as rules:
         for old, new in RULES:
             rules.write(" ".join(f"{ord(c):X}" for c in old) + "\t" + " ".join(f"{ord(c):X}" for c in new) + "\n")
         rules.flush()
@@ -87,6 +87,7 @@ def main():
             with open(f"{out}/{name}.model", "wb") as f:
                 f.write(model)
             vectors(f"{out}/{name}.jsonl", spm.SentencePieceProcessor(model_proto=model), corpus)
+    os.remove(rules.name)
 
 
 main()
