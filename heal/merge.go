@@ -13,6 +13,7 @@ import (
 	"shallow/checkpoint"
 	"shallow/compute"
 	"shallow/decoder"
+	"shallow/nf4"
 )
 
 // MergeOptions say how an adapter is merged.
@@ -31,6 +32,8 @@ type MergeResult struct {
 	Types     []string `json:"types"`             // that the rewritten tensors are stored in
 	Bytes     int64    `json:"bytes"`
 	Apart     float64  `json:"logits_apart"`           // from base and adapter side by side, as a share of the largest logit
+	Other     string   `json:"other_base"`             // nf4 where Base is stored, stored where it is nf4
+	FromOther float64  `json:"logits_from_other_base"` // how far the same logits are from that base with the adapter
 	Rounding  float64  `json:"largest_rounding_error"` // of a weight when it was stored, as a share of its tensor's largest
 	LeftOut   []string `json:"left_out,omitempty"`
 }
@@ -41,6 +44,11 @@ type MergeResult struct {
 func Merge(ctx context.Context, m *decoder.Model, p *PEFT, o MergeOptions) (_ *MergeResult, err error) {
 	if err := p.fit(modules(m.Spec)); err != nil {
 		return nil, err
+	}
+	for _, x := range p.Modules {
+		if name := x.Module + ".weight"; nf4.Quantized(m.Checkpoint, name) {
+			return nil, fmt.Errorf("heal: %s: tensor %q is stored in 4 bits: merge into the model that it was quantised from", m.Checkpoint.Dir, name)
+		}
 	}
 	w, err := checkpoint.NewWriter(o.Output, checkpoint.WriterOptions{Replace: o.Force, Progress: o.progress(m.Checkpoint.Size())})
 	if err != nil {
@@ -271,14 +279,41 @@ func (r *merging) compare(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	if r.result.Apart = share(got, want); !(r.result.Apart >= 0) {
+		return errors.New("heal: the merged model's logits are not finite")
+	}
+	return r.compareOther(ctx, t, sequences, got)
+}
+
+// compareOther says how far the merged model's logits are from those of the adapter beside the other base.
+func (r *merging) compareOther(ctx context.Context, t *trainee, sequences [][]int, merged []float32) error {
+	other := decoder.NF4
+	if r.model.Base() == decoder.NF4 {
+		other = decoder.Stored
+	}
+	m, err := decoder.Open(r.model.Device, r.model.Checkpoint, decoder.Options{Precision: decoder.Float32, Base: other})
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if err := m.Adapt(t.adapters); err != nil {
+		return err
+	}
+	want, err := logits(ctx, m, sequences)
+	if err != nil {
+		return err
+	}
+	r.result.Other, r.result.FromOther = other.String(), share(merged, want)
+	return nil
+}
+
+// share is the largest difference as a share of the largest number wanted.
+func share(got, want []float32) float64 {
 	var most, largest float64
 	for i, v := range want {
 		most, largest = max(most, math.Abs(float64(got[i])-float64(v))), max(largest, math.Abs(float64(v)))
 	}
-	if r.result.Apart = most / largest; !(r.result.Apart >= 0) {
-		return errors.New("heal: the merged model's logits are not finite")
-	}
-	return nil
+	return most / largest
 }
 
 // probes are sequences of ids that reach through the vocabulary.

@@ -1,6 +1,7 @@
 package heal
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +27,9 @@ func TestMergedLogits(t *testing.T) {
 				r, err := Merge(t.Context(), m, p, MergeOptions{Output: out})
 				if err != nil {
 					t.Fatal(err)
+				}
+				if r.Other != "nf4" || !(r.FromOther > r.Apart) {
+					t.Errorf("%.2g from the adapter beside %q", r.FromOther, r.Other)
 				}
 				if r.Apart > 1e-5 || r.Rewritten != len(p.Modules) || r.Base != "stored" {
 					t.Errorf("merged: %+v", r)
@@ -128,5 +132,24 @@ func TestHalves(t *testing.T) {
 	}
 	if _, err := narrow([]float32{1}, checkpoint.U8); err == nil || !strings.Contains(err.Error(), "U8") {
 		t.Errorf("U8: %v", err)
+	}
+}
+
+func TestMergeRefusesWhatIsStoredInFourBits(t *testing.T) {
+	m := openModel(t, shared.Dir(t, "reference", "nf4", "tiny-llama-double-f32"), 1, decoder.Options{Precision: decoder.Float32})
+	some, err := chosen(modules(m.Spec), "mlp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &PEFT{Rank: 2, Alpha: 2}
+	for _, x := range some {
+		p.Modules = append(p.Modules, newAdapter(x, 2, 2, 1))
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	if _, err := Merge(t.Context(), m, p, MergeOptions{Output: out}); err == nil || !strings.Contains(err.Error(), "stored in 4 bits") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("something was written")
 	}
 }

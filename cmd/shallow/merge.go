@@ -77,7 +77,9 @@ func (c *mergeCommand) Run(ctx context.Context) error {
 	}
 	fmt.Printf("%s: %s of the adapter added to %s; %s rewritten as %s, %v\n",
 		r.Output, plural(r.Modules, "module"), base, plural(r.Rewritten, "tensor"), strings.Join(r.Types, " and "), byteSize(r.Bytes))
-	fmt.Printf("logits are %.1e of the largest apart from base and adapter side by side; storing a weight moved it by %.1e of its tensor's largest at most\n", r.Apart, r.Rounding)
+	other := map[string]string{"nf4": "4 bits", "stored": "the stored weights"}[r.Other]
+	fmt.Printf("logits are %.1e of the largest apart from base and adapter side by side, and %.1e from the adapter beside %s; storing a weight moved it by %.1e of its tensor's largest at most\n",
+		r.Apart, r.FromOther, other, r.Rounding)
 	for _, name := range r.LeftOut {
 		fmt.Printf("left out: %s\n", name)
 	}
