@@ -29,7 +29,7 @@ var proofLengths = []int{1, 13, 70}
 
 // checkProvable finds out, before anything is written, whether a proof can be made. If not, Unproved must be set.
 func (r *run) checkProvable() error {
-	if method := r.quantisation(); method != "" {
+	if method := r.quantisation(); method != "" && !(method == "bitsandbytes" && r.runs()) {
 		r.result.Reason = fmt.Sprintf("the weights are quantised (%s), and such a model is not run here", method)
 		if !r.Unproved {
 			return fmt.Errorf("prune: the result could not be proved: %s; --unproved moves and hashes the bytes all the same", r.result.Reason)
@@ -46,6 +46,16 @@ func (r *run) checkProvable() error {
 	}
 	r.result.Reason = err.Error()
 	return nil
+}
+
+// runs reports whether the model can be run: one in bitsandbytes' NF4 can.
+func (r *run) runs() bool {
+	m, err := decoder.Open(r.Device, r.source, decoder.Options{})
+	if err != nil {
+		return false
+	}
+	m.Close()
+	return true
 }
 
 // prove runs both checkpoints, one layer in memory at a time.

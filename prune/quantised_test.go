@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"shallow/checkpoint"
+	"shallow/compute/cpu"
+	"shallow/internal/shared"
+	"shallow/plan"
 	"shallow/prune"
 )
 
@@ -253,5 +256,30 @@ func TestFilesBeside(t *testing.T) {
 	}
 	if card := read(t, out, "README.md"); !strings.HasPrefix(card, "---\nlicense: mit\ntags:\n- text\n- pruned\nbase_model: owner/name-7b\n---\n\n# name-7b with 14 of 16") {
 		t.Error(card)
+	}
+}
+
+// A model in bitsandbytes' NF4 is run, and so its cut is proved.
+func TestFourBitsAreProved(t *testing.T) {
+	source, err := checkpoint.Open(shared.Dir(t, "reference", "nf4", "tiny-llama-double-f32"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	dev, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	p, err := plan.Explicit(2, "0:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := prune.Prune(t.Context(), source, prune.Options{Output: filepath.Join(t.TempDir(), "out"), Plan: p, Device: dev})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Proof == nil || r.Reason != "" {
+		t.Errorf("proof %v, not proved because %q", r.Proof, r.Reason)
 	}
 }
