@@ -1,9 +1,10 @@
 // Command shallow makes open-weight language models shallower: it measures what each block of layers does to the residual
-// stream, cuts the best block out of a checkpoint, and proves that the result computes what skipping it computes.
+// stream, cuts the best block out of a checkpoint, proves that the result computes what skipping it computes, and heals the cut.
 //
 //	shallow measure MODEL --corpus texts.jsonl -o run
 //	shallow plan run --drop 25%
 //	shallow prune MODEL --plan run/plan.json -o shallower
+//	shallow heal shallower --corpus texts.jsonl -o healed
 //
 // Each command is a file here: it reads its flags, calls one package and prints.
 package main
@@ -61,7 +62,7 @@ func run() int {
 	var p program
 	parser, err := kong.New(&p,
 		kong.Name("shallow"),
-		kong.Description("Makes open-weight language models shallower: measure, plan, prune."),
+		kong.Description("Makes open-weight language models shallower: measure, plan, prune, heal."),
 		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 		kong.Vars{"version": "shallow " + version},
