@@ -66,6 +66,9 @@ func (m *Model) values(w Weight) ([]float32, error) {
 
 // scatter puts the weight's elements, row after row, where the stored tensor has them: the inverse of how they are loaded.
 func (w Weight) scatter(to, values []float32) {
+	if w.Rows == 0 {
+		w.Rows, w.Cols = w.Cols, 1
+	}
 	for r := range w.Rows {
 		at := r
 		if w.Of > 0 {

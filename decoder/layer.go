@@ -79,7 +79,7 @@ func (m *Model) layer(i int, pack bool) *Layer {
 		if w.Name == "" {
 			return value, gradient
 		}
-		if p := m.trained[w.Name]; p != nil {
+		if p := m.trained[w.parameter()]; p != nil {
 			return w.view(p.Value), w.view(p.Gradient)
 		}
 		if m.quantizes(w) {

@@ -113,13 +113,13 @@ func (t *trainee) randomise(m *decoder.Model, seed uint64) error {
 	for number, p := range t.parameters {
 		x := make([]float32, p.Value.Rows*p.Value.Cols)
 		deviation := 0.02
-		if adds(s, p.Name) {
+		if adds(s, p.Stored) {
 			deviation /= math.Sqrt(2 * float64(s.L))
 		}
 		for i := range x {
 			switch {
-			case strings.HasSuffix(p.Name, ".bias"):
-			case len(p.Shape) == 1:
+			case strings.HasSuffix(p.Stored, ".bias"):
+			case p.Vector:
 				x[i] = 1 - s.NormOffset
 			default:
 				x[i] = float32(deviation * normal(seed, uint64(number), uint64(i)))
@@ -153,19 +153,19 @@ func (t *trainee) writeModel(ctx context.Context, m *decoder.Model, dir string) 
 			err = errors.Join(err, w.Abort())
 		}
 	}()
-	trained := map[string]*decoder.Parameter{}
+	trained := map[string]bool{}
 	for _, p := range t.parameters {
-		trained[p.Name] = p
+		trained[p.Stored] = true
 	}
 	c := m.Checkpoint
 	var outputs []checkpoint.Output
 	for _, name := range c.Names() {
 		x, _ := c.Tensor(name)
 		out := checkpoint.Copy(x, name)
-		if p := trained[name]; p != nil {
+		if trained[name] {
 			out = checkpoint.Output{Name: name, DType: x.DType, Shape: x.Shape, Make: func() ([]byte, error) {
-				values := make([]float32, x.Elements())
-				if err := m.Device.Download(compute.Bytes(values), p.Value); err != nil {
+				values, err := m.Trained(name, t.parameters)
+				if err != nil {
 					return nil, err
 				}
 				return narrow(values, x.DType)

@@ -29,7 +29,7 @@ var proofLengths = []int{1, 13, 70}
 
 // checkProvable finds out, before anything is written, whether a proof can be made. If not, Unproved must be set.
 func (r *run) checkProvable() error {
-	if method := r.quantisation(); method != "" && !(method == "bitsandbytes" && r.runs()) {
+	if method := r.quantisation(); method != "" && (method != "bitsandbytes" || !r.runs()) {
 		r.result.Reason = fmt.Sprintf("the weights are quantised (%s), and such a model is not run here", method)
 		if !r.Unproved {
 			return fmt.Errorf("prune: the result could not be proved: %s; --unproved moves and hashes the bytes all the same", r.result.Reason)
