@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"shallow/checkpoint"
 	"shallow/compute"
@@ -193,9 +192,6 @@ func (r *merging) add(w []float32, a *LowRank) error {
 	return nil
 }
 
-// weightFiles are the endings of files with weights, which are not those of the merged model.
-var weightFiles = []string{".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".npz"}
-
 // carry copies every other file: config, tokenizer, chat templates.
 func (r *merging) carry(ctx context.Context, w *checkpoint.Writer) error {
 	const templates = "additional_chat_templates"
@@ -214,7 +210,7 @@ func (r *merging) carry(ctx context.Context, w *checkpoint.Writer) error {
 			if err := copyFolder(ctx, w, dir, name); err != nil {
 				return err
 			}
-		case !info.Mode().IsRegular(), name == adapterConfigFile, slices.ContainsFunc(weightFiles, func(end string) bool { return strings.HasSuffix(strings.ToLower(name), end) }):
+		case !info.Mode().IsRegular(), name == adapterConfigFile, checkpoint.HoldsWeights(name):
 			if !has(r.model.Checkpoint, name) && !isShard(r.model.Checkpoint, name) {
 				r.result.LeftOut = append(r.result.LeftOut, name)
 			}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"shallow/checkpoint"
@@ -163,7 +162,7 @@ func (a *adapter) copyFiles(ctx context.Context, w *checkpoint.Writer, folder st
 		case name == adapterConfig || name == adapterWeights:
 		case !info.Mode().IsRegular():
 			a.result.LeftOut = append(a.result.LeftOut, name+string(filepath.Separator))
-		case isWeight(name) || strings.HasPrefix(name, "trainer_state") || strings.HasPrefix(name, "log."):
+		case checkpoint.HoldsWeights(name) || strings.HasPrefix(name, "trainer_state") || strings.HasPrefix(name, "log."):
 			a.result.LeftOut = append(a.result.LeftOut, name)
 		case name == cardFile && a.base != "" && info.Size() <= maxCard:
 			card, err := os.ReadFile(from)
@@ -181,9 +180,4 @@ func (a *adapter) copyFiles(ctx context.Context, w *checkpoint.Writer, folder st
 		}
 	}
 	return nil
-}
-
-// isWeight reports whether a file holds weights, of whatever framework.
-func isWeight(name string) bool {
-	return slices.ContainsFunc(weightFiles, func(ending string) bool { return strings.HasSuffix(strings.ToLower(name), ending) })
 }

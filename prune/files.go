@@ -17,13 +17,6 @@ const (
 	cardFile = "README.md"
 )
 
-// weightFiles are the endings of files that hold weights, of whatever framework: those of the unpruned model must not
-// come along.
-var weightFiles = []string{
-	".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".ckpt", ".gguf", ".ggml", ".h5",
-	".msgpack", ".onnx", ".onnx_data", ".ot", ".tflite", ".npz", ".npy", ".pkl", ".pickle",
-}
-
 // copyFiles brings along every file that is not a weight: tokenizer, generation config, chat template, code, licence. Links
 // are followed, since the hub's cache is made of them. Folders stay behind and are named, but for that of chat templates.
 func (r *run) copyFiles(ctx context.Context) error {
@@ -47,7 +40,7 @@ func (r *run) copyFiles(ctx context.Context) error {
 			}
 		case !info.Mode().IsRegular():
 			r.result.LeftOut = append(r.result.LeftOut, name+string(filepath.Separator))
-		case isWeight(name), name == adapterConfig: // readers would look for the adapter's weights
+		case checkpoint.HoldsWeights(name), name == adapterConfig: // readers would look for the adapter's weights
 			r.result.LeftOut = append(r.result.LeftOut, name)
 		case r.companions[name] != nil:
 			if err := r.writer.WriteFile(name, r.companions[name]); err != nil {
