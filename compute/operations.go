@@ -50,6 +50,10 @@ type Operations interface {
 	// StoreKV rounds keys and values [N, K·headSize] to the cache's kind and puts row i into slot slots[i].
 	StoreKV(c Cache, k, v, slots Tensor)
 
+	// CopyKV copies keys and values of all heads, bit for bit, from slot from[i] to slot to[i], both Int32 [N, 1]. No slot is
+	// named twice in to, and none in both.
+	CopyKV(c Cache, to, from Tensor)
+
 	// Attention is causal softmax attention over the cache, for out and q [N, H·headSize]. Head h reads key-value head
 	// h·K/H. A row at position p sees positions p-Window+1 to p, or 0 to p without a window.
 	Attention(out, q Tensor, c Cache, b Batch, o AttentionOptions)

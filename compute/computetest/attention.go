@@ -19,6 +19,7 @@ func attention(t *testing.T, open func(t *testing.T, threads int) compute.Device
 			t.Run("bits", func(t *testing.T) { attentionBits(t, open, kind) })
 			t.Run("unseen", func(t *testing.T) { attentionUnseen(t, open, kind) })
 			t.Run("causal", func(t *testing.T) { attentionCausal(t, open, kind) })
+			t.Run("copies", func(t *testing.T) { attentionCopies(t, open, kind) })
 			t.Run("after NaN", func(t *testing.T) { attentionAfterNaN(t, open(t, 1), kind) })
 		})
 	}
@@ -456,6 +457,10 @@ func attentionErrors(t *testing.T, dev compute.Device) {
 		"a negative slot":              func() { dev.StoreKV(cache, kv, kv, ints(3, 1, 0, -1, 2)) },
 		"too few slots":                func() { dev.StoreKV(cache, kv, kv, ints(2, 1, 0, 1)) },
 		"keys of another width":        func() { dev.StoreKV(cache, q, kv, ints(3, 1, 0, 1, 2)) },
+		"a copy past the cache":        func() { dev.CopyKV(cache, ints(2, 1, 0, 128), ints(2, 1, 1, 2)) },
+		"a copy from past the cache":   func() { dev.CopyKV(cache, ints(2, 1, 0, 1), ints(2, 1, 2, 128)) },
+		"a copy to a negative slot":    func() { dev.CopyKV(cache, ints(1, 1, -1), ints(1, 1, 2)) },
+		"a copy of too few slots":      func() { dev.CopyKV(cache, ints(2, 1, 0, 1), ints(1, 1, 2)) },
 		"another head size":            attend(func(_, _ T, _ B, o O) { o.HeadSize = 32 }),
 		"a negative window":            attend(func(_, _ T, _ B, o O) { o.Window = -1 }),
 		"a negative soft cap":          attend(func(_, _ T, _ B, o O) { o.SoftCap = -1 }),

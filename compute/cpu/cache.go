@@ -127,3 +127,49 @@ func (c *cache) store(keys, values []uint32, place int, key, value []float32) {
 		v[2*ch+place%2] = floatToBF16(x)
 	}
 }
+
+// CopyKV copies keys and values from slot from[i] to slot to[i].
+func (d *Device) CopyKV(in compute.Cache, to, from compute.Tensor) {
+	if !d.ok() {
+		return
+	}
+	c, ok := in.(*cache)
+	if !ok {
+		d.fail("CopyKV: a cache of another device")
+		return
+	}
+	rows := to.Rows
+	targets, ok := d.indices("CopyKV", "to", to, rows, 0, c.pages*compute.PageSize)
+	if !ok {
+		return
+	}
+	sources, ok := d.indices("CopyKV", "from", from, rows, 0, c.pages*compute.PageSize)
+	if !ok || rows == 0 {
+		return
+	}
+	chunks := (rows + storeRows - 1) / storeRows
+	d.pool.run(c.kvHeads*chunks, func(_, item int) {
+		head, chunk := item/chunks, item%chunks
+		for i := chunk * storeRows; i < min(rows, (chunk+1)*storeRows); i++ {
+			c.move(head, int(targets[i]), int(sources[i]))
+		}
+	})
+}
+
+// move copies one position's key and value of a head from one slot to another.
+func (c *cache) move(head, to, from int) {
+	tk, tv := c.head(to/compute.PageSize, head)
+	fk, fv := c.head(from/compute.PageSize, head)
+	to, from = to%compute.PageSize, from%compute.PageSize
+	for at := 0; at < len(tk); at += compute.PageSize {
+		tk[at+to] = fk[at+from]
+	}
+	if c.per == 1 {
+		copy(tv[to*c.width:][:c.width], fv[from*c.width:][:c.width])
+		return
+	}
+	t, f := asHalves(tv[to/2*c.width:][:c.width]), asHalves(fv[from/2*c.width:][:c.width])
+	for ch := range c.width {
+		t[2*ch+to%2] = f[2*ch+from%2]
+	}
+}
