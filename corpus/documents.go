@@ -1,16 +1,17 @@
 package corpus
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
+
+	"shallow/internal/rowfile"
 )
 
-// maxDocument bounds a line, a paragraph and a JSON object in bytes. maxText bounds a .txt file that is one document.
+// maxDocument bounds a paragraph, as a line and a JSON object are bounded. maxText bounds a .txt file that is one document.
 const (
-	maxDocument = 64 << 20
+	maxDocument = rowfile.MaxRow
 	maxText     = 1 << 30
 )
 
@@ -91,13 +92,4 @@ func (r *reader) give(d Document, place string) error {
 		return errStop
 	}
 	return nil
-}
-
-// buffered reads f behind a byte order mark, which some editors put in front of UTF-8 and which is no part of the text.
-func buffered(f *os.File) *bufio.Reader {
-	in := bufio.NewReaderSize(f, 1<<16)
-	if mark, err := in.Peek(3); err == nil && string(mark) == "\ufeff" {
-		_, _ = in.Discard(3) // they are in the buffer
-	}
-	return in
 }

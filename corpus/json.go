@@ -1,168 +1,19 @@
 package corpus
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
-	"strings"
+
+	"shallow/internal/rowfile"
 )
 
-// json reads objects: of a list, one a line in .jsonl, or one after another. Whether they are a list is seen by the first
-// character, because data sets use both endings for both.
+// json reads objects: of a list, one a line in .jsonl, or one after another.
 func (r *reader) json() error {
-	s := &scanner{in: buffered(r.file), line: 1}
-	first, err := s.next()
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil
-	case err != nil:
-		return err
-	case first == '[':
-		return r.list(s)
-	case ending(r.name) == ".jsonl":
-		if err := s.in.UnreadByte(); err != nil {
-			return err
-		}
-		return r.lines(s)
-	}
-	for ; err == nil; first, err = s.next() {
-		if err := r.scanned(s, first); err != nil {
-			return err
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
-// lines reads an object a line. Blank lines are passed over.
-func (r *reader) lines(s *scanner) error {
-	for ; ; s.line++ {
-		line, err := readLine(s.in)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("line %d: %w", s.line, err)
-		}
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		if err := r.object([]byte(line), s.line); err != nil {
-			return err
-		}
-	}
-}
-
-// list reads the objects of a list whose bracket was read.
-func (r *reader) list(s *scanner) error {
-	c, err := s.next()
-	for err == nil && c != ']' {
-		if err := r.scanned(s, c); err != nil {
-			return err
-		}
-		if c, err = s.next(); err == nil && c == ',' {
-			c, err = s.next()
-			if err == nil && c == ']' {
-				return fmt.Errorf("line %d: no object between the comma and the end of the list", s.line)
-			}
-		} else if err == nil && c != ']' {
-			return fmt.Errorf("line %d: %q stands where a comma or the end of the list should", s.line, c)
-		}
-	}
-	if err == nil {
-		if c, err = s.next(); err == nil {
-			return fmt.Errorf("line %d: %q stands behind the end of the list", s.line, c)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-	}
-	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("line %d: the file ends in the middle of the list: it is not whole", s.line)
-	}
-	return err
-}
-
-// scanned gives the document of the object that begins with first.
-func (r *reader) scanned(s *scanner, first byte) error {
-	line := s.line
-	data, err := s.object(first)
-	if err != nil {
-		return fmt.Errorf("line %d: %w", line, err)
-	}
-	return r.object(data, line)
-}
-
-// scanner finds where objects end, so that one at a time is in memory and its line is known.
-type scanner struct {
-	in   *bufio.Reader
-	line int // of the next byte
-}
-
-// next reads on behind white space.
-func (s *scanner) next() (byte, error) {
-	for {
-		c, err := s.in.ReadByte()
-		if err != nil {
-			return 0, err
-		}
-		switch c {
-		case '\n':
-			s.line++
-		case ' ', '\t', '\r':
-		default:
-			return c, nil
-		}
-	}
-}
-
-// object reads the object that begins with first, to its last brace or the end of the file. It knows strings and brackets
-// alone: encoding/json judges the rest.
-func (s *scanner) object(first byte) ([]byte, error) {
-	if first != '{' {
-		return nil, fmt.Errorf("no JSON object: it begins with %q", first)
-	}
-	data := []byte{first}
-	inString, escaped := false, false
-	for depth := 1; depth > 0; {
-		c, err := s.in.ReadByte()
-		if errors.Is(err, io.EOF) {
-			return nil, errors.New("the file ends in the middle of this object: it is not whole")
-		}
-		if err != nil {
-			return nil, err
-		}
-		if data = append(data, c); len(data) > maxDocument {
-			return nil, fmt.Errorf("the object is larger than %d MB, or not closed", maxDocument>>20)
-		}
-		if c == '\n' {
-			s.line++
-			if inString {
-				return nil, errors.New("no JSON object: a string has no end on its line")
-			}
-		}
-		switch {
-		case escaped:
-			escaped = false
-		case inString && c == '\\':
-			escaped = true
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return data, nil
+	return rowfile.Objects(rowfile.Buffered(r.file), ending(r.name) == ".jsonl", r.object)
 }
 
 // object gives the document of a JSON object that begins on a line: its ids, or else its text.
@@ -170,12 +21,7 @@ func (r *reader) object(data []byte, line int) error {
 	place := fmt.Sprintf("line %d", line)
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(data, &object); err != nil {
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			within := data[:min(max(syntax.Offset-1, 0), int64(len(data)))]
-			place = fmt.Sprintf("line %d", line+bytes.Count(within, []byte("\n")))
-		}
-		return fmt.Errorf("%s: no JSON object: %w", place, err)
+		return rowfile.SyntaxError(data, line, err)
 	}
 	if raw, ok := object["ids"]; ok {
 		ids, err := parseIDs(raw)

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"shallow/internal/rowfile"
 )
 
 // text reads a .txt file: one document, or several between blank lines.
 func (r *reader) text() error {
-	in := buffered(r.file)
+	in := rowfile.Buffered(r.file)
 	if r.options.Blank {
 		return r.paragraphs(in)
 	}
@@ -39,7 +41,7 @@ func (r *reader) paragraphs(in *bufio.Reader) error {
 		return r.give(Document{Text: text}, fmt.Sprintf("line %d", first))
 	}
 	for n := 1; ; n++ {
-		line, err := readLine(in)
+		line, err := rowfile.ReadLine(in)
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				return give()
@@ -57,23 +59,5 @@ func (r *reader) paragraphs(in *bufio.Reader) error {
 			return fmt.Errorf("line %d: the paragraph is larger than %d MB", n, maxDocument>>20)
 		}
 		paragraph.WriteString(line)
-	}
-}
-
-// readLine reads a line with its end; the last may have none. io.EOF comes alone.
-func readLine(r *bufio.Reader) (string, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		line = append(line, part...)
-		switch {
-		case len(line) > maxDocument:
-			return "", fmt.Errorf("is longer than %d MB", maxDocument>>20)
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case errors.Is(err, io.EOF) && len(line) > 0:
-			return string(line), nil
-		}
-		return string(line), err
 	}
 }

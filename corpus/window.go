@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"shallow/internal/rowfile"
 )
 
 // margin is how many tokens before the end of a part of a text may differ from those of the whole text. Tokenizers look a
@@ -19,7 +21,7 @@ func (t *taker) windows(ctx context.Context, file string) error {
 		return err
 	}
 	defer f.Close()
-	in := buffered(f)
+	in := rowfile.Buffered(f)
 	fail := func(err error) error { return fmt.Errorf("corpus: %s: %w", file, err) }
 
 	// The file is read and encoded as a whole only if all of it is wanted; a part is doubled until it has tokens enough.
