@@ -8,6 +8,17 @@ type rows struct {
 	batch     compute.Batch
 	positions compute.Tensor // Int32 [N, 1], rows of the rotary tables
 	ropes     []ropeTable    // of Spec.Ropes
+
+	// Slots of keys and values that belong to several sequences and lie in a page that they do not share: Int32 [C, 1].
+	copies, copied compute.Tensor
+}
+
+// store puts keys and values into the cache.
+func (r *rows) store(dev compute.Device, cache compute.Cache, k, v compute.Tensor) {
+	dev.StoreKV(cache, k, v, r.batch.Slots)
+	if r.copies.Given() {
+		dev.CopyKV(cache, r.copies, r.copied)
+	}
 }
 
 // forward takes x [N, D], in place, through the layer.
@@ -21,7 +32,7 @@ func (l *Layer) forward(w *workspace, x compute.Tensor, cache compute.Cache, r *
 	t.v = w.floats(x.Rows, s.K*s.HeadSize)
 	l.project(w, t.h, output{l.query, q}, output{l.key, k}, output{l.value, t.v})
 	t.k = l.encode(w, k, l.keyNorm, &t.keyNorm, r)
-	l.model.Device.StoreKV(cache, t.k, t.v, r.batch.Slots)
+	r.store(l.model.Device, cache, t.k, t.v)
 
 	l.finish(w, x, t.h, q, cache, r)
 }
@@ -37,7 +48,7 @@ func (l *Layer) forwardSome(w *workspace, out, x compute.Tensor, cache compute.C
 	k := w.floats(x.Rows, s.K*s.HeadSize)
 	v := w.floats(x.Rows, s.K*s.HeadSize)
 	l.project(w, h, output{l.key, k}, output{l.value, v})
-	dev.StoreKV(cache, l.encode(w, k, l.keyNorm, &t.keyNorm, r), v, r.batch.Slots)
+	r.store(dev, cache, l.encode(w, k, l.keyNorm, &t.keyNorm, r), v)
 	if out.Rows == 0 {
 		return
 	}

@@ -2,6 +2,7 @@ package decoder
 
 import (
 	"fmt"
+	"iter"
 	"math"
 
 	"shallow/compute"
@@ -89,11 +90,22 @@ func (g *Group) Last(out compute.Tensor) { g.model.Device.Gather(out, g.x, g.pla
 
 // Forward takes X through a layer.
 func (g *Group) Forward(l *Layer) {
-	w := &g.model.work
-	w.reserve(g.model, g.plan.rows, g.plan.pages)
-	for i := range g.plan.chunks {
-		c := &g.plan.chunks[i]
-		l.forward(w, g.x.RowRange(c.lo, c.hi), w.cache, &c.rows)
+	for range g.Through(l) {
+	}
+}
+
+// Through is Forward in pieces: it gives how many rows each of them took through the layer. A group whose pieces are not
+// all taken is of no further use.
+func (g *Group) Through(l *Layer) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		w := &g.model.work
+		w.reserve(g.model, g.plan.rows, g.plan.pages)
+		for i := range g.plan.chunks {
+			c := &g.plan.chunks[i]
+			if l.forward(w, g.x.RowRange(c.lo, c.hi), w.cache, &c.rows); !yield(c.hi - c.lo) {
+				return
+			}
+		}
 	}
 }
 
@@ -127,7 +139,7 @@ func (g *Group) forwardSome(w *workspace, l *Layer, c *chunk, wanted []int, inde
 	}
 	dev := g.model.Device
 	at := g.model.uploadInts(index)
-	some, memory := g.model.newRows(g.plan.single(c, wanted), g.plan.ropes)
+	some, memory := g.model.newRows(c.single(wanted), g.plan.ropes)
 	l.forwardSome(w, out, x, w.cache, &c.rows, at, &some)
 	dev.Release(at.Memory)
 	dev.Release(memory.Memory)

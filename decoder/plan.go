@@ -19,9 +19,9 @@ type plan struct {
 // chunk is rows lo to hi-1 of a group.
 type chunk struct {
 	lo, hi int
-	spans  []span
+	pieces []piece
 	rows   rows
-	memory compute.Tensor
+	memory []compute.Tensor
 }
 
 // span is positions from to to-1 of a sequence of a group.
@@ -68,23 +68,36 @@ func chunkSize(spans []span) (rows, pages int) {
 func (m *Model) newPlan(lengths []int, chunks [][]span) *plan {
 	p := &plan{lengths: lengths, offsets: offsets(lengths), ropes: m.newRopeTables(lengths), users: 1}
 	for _, spans := range chunks {
-		c := chunk{lo: p.offsets[spans[0].sequence] + spans[0].from, spans: spans}
-		rows, pages := chunkSize(spans)
-		c.hi = c.lo + rows
-		c.rows, c.memory = m.newRows(p.pieces(spans), p.ropes)
-		p.chunks = append(p.chunks, c)
-		p.rows, p.pages = max(p.rows, rows), max(p.pages, pages)
+		_, pages := chunkSize(spans)
+		p.add(m, p.offsets[spans[0].sequence]+spans[0].from, p.pieces(spans), pages)
 	}
-	last := make([]int32, len(lengths))
-	for s := range lengths {
+	p.index(m)
+	return p
+}
+
+// add prepares a chunk whose first row is lo, and which is to have so many pages.
+func (p *plan) add(m *Model, lo int, pieces []piece, pages int) *chunk {
+	rows, memory := m.newRows(pieces, p.ropes)
+	hi := lo
+	for _, one := range pieces {
+		hi += one.to - one.from
+	}
+	p.chunks = append(p.chunks, chunk{lo: lo, hi: hi, pieces: pieces, rows: rows, memory: []compute.Tensor{memory}})
+	p.rows, p.pages = max(p.rows, hi-lo), max(p.pages, pages)
+	return &p.chunks[len(p.chunks)-1]
+}
+
+// index uploads which rows are last in their sequences, and the numbers of all rows.
+func (p *plan) index(m *Model) {
+	last := make([]int32, len(p.lengths))
+	for s := range p.lengths {
 		last[s] = int32(p.offsets[s+1] - 1)
 	}
-	all := make([]int32, p.offsets[len(lengths)])
+	all := make([]int32, p.offsets[len(p.lengths)])
 	for i := range all {
 		all[i] = int32(i)
 	}
 	p.last, p.all = m.uploadInts(last), m.uploadInts(all)
-	return p
 }
 
 // pieces gives the spans of a chunk pages from 0 on.
@@ -103,16 +116,15 @@ func (p *plan) pieces(spans []span) []piece {
 }
 
 // single turns rows of the chunk, counted from its first, into pieces of one row each.
-func (p *plan) single(c *chunk, wanted []int) []piece {
+func (c *chunk) single(wanted []int) []piece {
 	var ps []piece
-	pieces := p.pieces(c.spans)
 	at, first := 0, 0
 	for _, row := range wanted {
-		for row >= first+c.spans[at].to-c.spans[at].from {
-			first += c.spans[at].to - c.spans[at].from
+		for row >= first+c.pieces[at].to-c.pieces[at].from {
+			first += c.pieces[at].to - c.pieces[at].from
 			at++
 		}
-		one := pieces[at]
+		one := c.pieces[at]
 		one.from += row - first
 		one.to = one.from + 1
 		one.rope += row - first
@@ -134,7 +146,9 @@ func (p *plan) release(dev compute.Device) {
 		return
 	}
 	for _, c := range p.chunks {
-		dev.Release(c.memory.Memory)
+		for _, t := range c.memory {
+			dev.Release(t.Memory)
+		}
 	}
 	p.ropes.release(dev)
 	dev.Release(p.last.Memory)
