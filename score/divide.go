@@ -25,23 +25,21 @@ func divide(m *decoder.Model, requests []Request, order []int, o Options) (group
 	}
 	f = Forecast{Requests: len(requests)}
 	first, rows, largest := 0, 0, 0
-	var before []int
 	for i, r := range order {
 		fed := requests[r].fed()
 		common := 0
-		if i > first && m.Spec.Shares(len(fed)) && m.Spec.Shares(len(before)) {
-			common = shared(before, fed)
+		if i > first && m.Spec.Shares(fed) && m.Spec.Shares(requests[order[i-1]].fed()) {
+			common = shared(&requests[order[i-1]], &requests[r])
 		}
-		more := len(fed) - common
+		more := fed - common
 		if rows+more > most || rows >= groupRows && common*sharedCost < rows {
 			groups = append(groups, order[first:i])
 			f.Rows += rows
-			first, rows, more = i, 0, len(fed)
+			first, rows, more = i, 0, fed
 		}
 		rows += more
 		largest = max(largest, rows)
-		f.Tokens += len(fed)
-		before = fed
+		f.Tokens += fed
 	}
 	if first < len(order) {
 		groups = append(groups, order[first:])
@@ -66,7 +64,7 @@ func room(m *decoder.Model, requests []Request, memory int64) (most int, need fu
 	}
 	longest := 1
 	for i := range requests {
-		longest = max(longest, len(requests[i].fed()))
+		longest = max(longest, requests[i].fed())
 	}
 	for most = max(groupMost, longest); memory > 0 && need(most) > memory && most > longest; {
 		most = max(most/2, longest)

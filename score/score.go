@@ -21,11 +21,9 @@ import (
 	"shallow/decoder"
 )
 
-// Request asks for the log-likelihood of ids[Context:] behind ids[:Context]. Context is at least 1.
-type Request struct {
-	IDs     []int
-	Context int
-}
+// Request asks for the log-likelihood of a continuation behind a context. Both have at least one token. Requests may share
+// a slice for their contexts: where it is the same, it is not looked at twice.
+type Request struct{ Context, Continuation []int }
 
 // Result is what the model says of a continuation.
 type Result struct {
@@ -75,7 +73,7 @@ func Run(ctx context.Context, m *decoder.Model, requests []Request, o Options) (
 		order[i] = i
 	}
 	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(slices.Compare(requests[a].fed(), requests[b].fed()), cmp.Compare(a, b))
+		return cmp.Or(compare(&requests[a], &requests[b]), cmp.Compare(a, b))
 	})
 	groups, forecast, err := divide(m, requests, order, o)
 	if err != nil {
@@ -102,20 +100,20 @@ func Run(ctx context.Context, m *decoder.Model, requests []Request, o Options) (
 	return results, nil
 }
 
-// fed are the tokens that go through the model: the last one is only predicted.
-func (r *Request) fed() []int { return r.IDs[:len(r.IDs)-1] }
-
 func check(m *decoder.Model, requests []Request) error {
-	for i, r := range requests {
+	for i := range requests {
+		r := &requests[i]
 		switch {
-		case r.Context < 1 || r.Context >= len(r.IDs):
-			return &RequestError{i, fmt.Errorf("%d tokens with %d of context: both context and continuation need one", len(r.IDs), r.Context)}
-		case m.Spec.Positions > 0 && len(r.IDs)-1 > m.Spec.Positions:
-			return &RequestError{i, fmt.Errorf("%d tokens, the model knows %d positions", len(r.IDs), m.Spec.Positions)}
+		case len(r.Context) == 0 || len(r.Continuation) == 0:
+			return &RequestError{i, fmt.Errorf("%d tokens of context and %d of continuation: both need one", len(r.Context), len(r.Continuation))}
+		case m.Spec.Positions > 0 && r.fed() > m.Spec.Positions:
+			return &RequestError{i, fmt.Errorf("%d tokens, the model knows %d positions", r.fed(), m.Spec.Positions)}
 		}
-		for _, id := range r.IDs {
-			if id < 0 || id >= m.Spec.V {
-				return &RequestError{i, fmt.Errorf("token %d is outside the vocabulary of %d: tokenizer and model do not belong together", id, m.Spec.V)}
+		for _, ids := range [][]int{r.Context, r.Continuation} {
+			for _, id := range ids {
+				if id < 0 || id >= m.Spec.V {
+					return &RequestError{i, fmt.Errorf("token %d is outside the vocabulary of %d: tokenizer and model do not belong together", id, m.Spec.V)}
+				}
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,7 +73,7 @@ func TestReference(t *testing.T) {
 						if len(context) == 0 || it.DroppedLeft > 0 {
 							continue // ids are given for the first long contexts only
 						}
-						requests = append(requests, score.Request{IDs: append(append([]int{}, context...), continuation...), Context: len(context)})
+						requests = append(requests, score.Request{Context: context, Continuation: continuation})
 						want = append(want, score.Result{LogLikelihood: it.LogLikelihoods[i], Greedy: it.IsGreedy[i]})
 						what = append(what, fmt.Sprintf("%s, document %d, choice %d", it.Task, it.DocID, i))
 					}
@@ -163,13 +164,18 @@ func randomRequests(s *decoder.Spec) (requests []score.Request) {
 	for range 25 {
 		var ids []int
 		if len(requests) > 0 && r.IntN(4) > 0 {
-			from := requests[r.IntN(len(requests))].IDs
-			ids = append(ids, from[:1+r.IntN(len(from))]...)
+			from := requests[r.IntN(len(requests))]
+			ids = slices.Concat(from.Context, from.Continuation)
+			ids = ids[:1+r.IntN(len(ids))]
 		}
 		for n := 2 + r.IntN(20)*r.IntN(5); n > 0 && len(ids) < most || len(ids) < 2; n-- {
 			ids = append(ids, r.IntN(s.V))
 		}
-		requests = append(requests, score.Request{IDs: ids, Context: 1 + r.IntN(len(ids)-1)})
+		at := 1 + r.IntN(len(ids)-1)
+		requests = append(requests, score.Request{Context: ids[:at:at], Continuation: ids[at:]})
+		if r.IntN(3) == 0 { // another continuation of the same slice
+			requests = append(requests, score.Request{Context: ids[:at:at], Continuation: []int{r.IntN(s.V)}})
+		}
 	}
 	return requests
 }
@@ -177,23 +183,23 @@ func randomRequests(s *decoder.Spec) (requests []score.Request) {
 func TestRequestsThatCannotBeScored(t *testing.T) {
 	m := openModel(t, shared.Family(t, "llama-plain"), 1, decoder.Options{})
 	for want, r := range map[string]score.Request{
-		"both context":           {IDs: []int{1, 2}, Context: 2},
-		"both context and":       {IDs: []int{1, 2}, Context: 0},
-		"outside the vocabulary": {IDs: []int{1, 2, 1 << 20}, Context: 1},
+		"2 tokens of context and 0": {Context: []int{1, 2}},
+		"0 tokens of context and 2": {Continuation: []int{1, 2}},
+		"outside the vocabulary":    {Context: []int{1, 2}, Continuation: []int{1 << 20}},
 	} {
-		_, err := score.Run(context.Background(), m, []score.Request{{IDs: []int{1, 2}, Context: 1}, r}, score.Options{})
+		_, err := score.Run(context.Background(), m, []score.Request{{Context: []int{1}, Continuation: []int{2}}, r}, score.Options{})
 		var which *score.RequestError
 		if !errors.As(err, &which) || which.Request != 1 || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q of request 1", r, err, want)
 		}
 	}
-	ids := make([]int, 2000)
-	if _, err := score.Run(context.Background(), m, []score.Request{{IDs: ids, Context: 1}}, score.Options{Memory: 1 << 20}); err == nil || !strings.Contains(err.Error(), "--memory") {
+	ids := make([]int, 1000)
+	if _, err := score.Run(context.Background(), m, []score.Request{{Context: ids, Continuation: ids}}, score.Options{Memory: 1 << 20}); err == nil || !strings.Contains(err.Error(), "--memory") {
 		t.Errorf("too little memory: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := score.Run(ctx, m, []score.Request{{IDs: []int{1, 2}, Context: 1}}, score.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := score.Run(ctx, m, []score.Request{{Context: []int{1}, Continuation: []int{2}}}, score.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

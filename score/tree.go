@@ -28,17 +28,17 @@ type target struct{ request, id int }
 // newTree makes a tree of requests that are sorted by what is fed.
 func newTree(s *decoder.Spec, all []Request, sorted []int) *tree {
 	t := &tree{requests: sorted, spec: s, all: all, at: map[int]int{}}
-	var shared []int
+	var alike []int
 	for _, r := range sorted {
-		if s.Shares(len(all[r].fed())) {
-			shared = append(shared, r)
+		if s.Shares(all[r].fed()) {
+			alike = append(alike, r)
 			continue
 		}
-		t.open(all[r].fed(), 0)
+		t.open(&all[r], 0, all[r].fed())
 		t.end(r)
 		t.path = t.path[:0]
 	}
-	t.grow(shared, 0)
+	t.grow(alike, 0)
 	t.sortRows()
 	return t
 }
@@ -46,41 +46,45 @@ func newTree(s *decoder.Spec, all []Request, sorted []int) *tree {
 // grow adds the requests, which have their first depth tokens in common with the path, as segments behind it.
 func (t *tree) grow(sorted []int, depth int) {
 	for len(sorted) > 0 {
-		first := t.all[sorted[0]].fed()
-		if len(first) == depth {
+		first := &t.all[sorted[0]]
+		if first.fed() == depth {
 			t.end(sorted[0])
 			sorted = sorted[1:]
 			continue
 		}
 		n := 1
-		for n < len(sorted) && t.all[sorted[n]].fed()[depth] == first[depth] {
+		for n < len(sorted) && t.all[sorted[n]].at(depth) == first.at(depth) {
 			n++
 		}
-		common := shared(first, t.all[sorted[n-1]].fed())
-		t.open(first[:common], depth)
+		common := shared(first, &t.all[sorted[n-1]])
+		t.open(first, depth, common)
 		t.grow(sorted[:n], common)
 		t.path = t.path[:len(t.path)-1]
 		sorted = sorted[n:]
 	}
 }
 
-// open begins the segment of ids[depth:] behind the path.
-func (t *tree) open(ids []int, depth int) {
+// open begins the segment of places [from, to) of a request behind the path.
+func (t *tree) open(r *Request, from, to int) {
 	parent := -1
 	if n := len(t.path); n > 0 {
 		parent = t.path[n-1]
 	}
+	ids := make([]int, 0, to-from)
+	for i := from; i < to; i++ {
+		ids = append(ids, r.at(i))
+	}
 	t.path = append(t.path, len(t.segments))
-	t.segments = append(t.segments, decoder.Segment{Parent: parent, IDs: ids[depth:]})
-	t.starts, t.firsts = append(t.starts, depth), append(t.firsts, t.count)
-	t.count += len(ids) - depth
+	t.segments = append(t.segments, decoder.Segment{Parent: parent, IDs: ids})
+	t.starts, t.firsts = append(t.starts, from), append(t.firsts, t.count)
+	t.count += to - from
 }
 
 // end notes the rows that predict the continuation of a request, whose tokens are those of the path.
 func (t *tree) end(request int) {
 	r := &t.all[request]
 	at := len(t.path) - 1
-	for place := len(r.IDs) - 1; place >= r.Context; place-- {
+	for place := r.fed(); place >= len(r.Context); place-- {
 		for t.starts[t.path[at]] > place-1 {
 			at--
 		}
@@ -92,7 +96,7 @@ func (t *tree) end(request int) {
 			t.at[row] = i
 			t.rows, t.targets = append(t.rows, row), append(t.targets, nil)
 		}
-		t.targets[i] = append(t.targets[i], target{request, r.IDs[place]})
+		t.targets[i] = append(t.targets[i], target{request, r.at(place)})
 	}
 }
 
@@ -104,15 +108,4 @@ func (t *tree) sortRows() {
 		targets[i] = t.targets[t.at[row]]
 	}
 	t.targets, t.at = targets, nil
-}
-
-// shared is how many tokens a and b have in common at their beginning.
-func shared(a, b []int) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return n
 }
