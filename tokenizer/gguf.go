@@ -32,6 +32,12 @@ func FromGGUF(g GGUF) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: GGUF: %w", err)
 	}
+	if g.BOS >= 0 && g.BOS < len(g.Tokens) {
+		t.bos = g.BOS
+	}
+	if g.EOS >= 0 && g.EOS < len(g.Tokens) {
+		t.eos = g.EOS
+	}
 	return t, nil
 }
 

@@ -94,17 +94,21 @@ func openFile(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	var t *Tokenizer
 	switch {
 	case startsWithBrace(data):
-		t, err := Parse(data)
-		if err == nil {
+		if t, err = Parse(data); err == nil {
 			t.notes = config.notes(data)
 		}
-		return t, err
 	case isTiktoken(data):
-		return openTiktoken(data, filepath.Base(path), config)
+		t, err = openTiktoken(data, filepath.Base(path), config)
+	default:
+		t, err = openSentencePiece(data, config)
 	}
-	return openSentencePiece(data, config)
+	if err == nil {
+		t.nameEnds(string(config.BOS), string(config.EOS))
+	}
+	return t, err
 }
 
 func startsWithBrace(data []byte) bool {
@@ -153,5 +157,9 @@ func openSentencePiece(data []byte, c directoryConfig) (*Tokenizer, error) {
 	if eos := id(c.EOS, m.eos); eos >= 0 && (c.AddEOS != nil && *c.AddEOS || c.AddEOS == nil && t5) {
 		o.after = append(o.after, eos)
 	}
-	return m.tokenizer(o)
+	t, err := m.tokenizer(o)
+	if err == nil && c.unwritten {
+		t.nameEnds(m.bos, m.eos)
+	}
+	return t, err
 }

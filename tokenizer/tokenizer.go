@@ -24,6 +24,7 @@ type Tokenizer struct {
 	decoders      []decoder
 	decodeIDs     func(ids []int) []string // in place of decoders
 	local         bool                     // see local
+	bos, eos      int                      // -1 for none
 	size          int
 	notes         []string
 
@@ -83,7 +84,7 @@ func build(f file) (*Tokenizer, error) {
 }
 
 func newTokenizer() *Tokenizer {
-	t := &Tokenizer{}
+	t := &Tokenizer{bos: -1, eos: -1}
 	t.encoders.New = func() any { return new(encoder) }
 	return t
 }
@@ -297,6 +298,25 @@ func (t *Tokenizer) TokenID(token string) (id int, ok bool) {
 
 // Special says whether an id is a special token, such as BOS.
 func (t *Tokenizer) Special(id int) bool { return t.added[id].Special }
+
+// BOS is the token that begins a text, as tokenizer_config.json (or special_tokens_map.json, or a GGUF file) names it,
+// whether Encode puts it there or not; false where none is named.
+func (t *Tokenizer) BOS() (id int, ok bool) { return t.bos, t.bos >= 0 }
+
+// EOS is the token that ends a text, named where BOS is.
+func (t *Tokenizer) EOS() (id int, ok bool) { return t.eos, t.eos >= 0 }
+
+// nameEnds finds the tokens that begin and end a text; those that are not in the vocabulary count as none.
+func (t *Tokenizer) nameEnds(bos, eos string) {
+	for _, end := range []struct {
+		token string
+		to    *int
+	}{{bos, &t.bos}, {eos, &t.eos}} {
+		if id, ok := t.TokenID(end.token); ok && end.token != "" {
+			*end.to = id
+		}
+	}
+}
 
 // Err is the first failure of an Encode (see there), or nil.
 func (t *Tokenizer) Err() error {
