@@ -19,15 +19,10 @@ type trainee struct {
 func newAdapters(m *decoder.Model, p *PEFT) *trainee {
 	t := &trainee{peft: p}
 	dev := m.Device
-	upload := func(x []float32, rows, cols int) compute.Tensor {
-		to := dev.New(compute.Float32, rows, cols)
-		dev.Upload(to, compute.Bytes(x))
-		return to
-	}
 	for _, low := range p.Modules {
-		a := &decoder.Adapter{Name: low.Module, Scale: low.Scale, Dropout: float32(p.Dropout),
-			A: upload(low.A, low.Rank, low.In), B: upload(low.B, low.Out, low.Rank),
-			DA: dev.New(compute.Float32, low.Rank, low.In), DB: dev.New(compute.Float32, low.Out, low.Rank)}
+		a := low.on(dev)
+		a.Dropout = float32(p.Dropout)
+		a.DA, a.DB = dev.New(compute.Float32, low.Rank, low.In), dev.New(compute.Float32, low.Out, low.Rank)
 		t.adapters = append(t.adapters, a)
 		t.variables = append(t.variables,
 			variable{name: low.Module + ".lora_A", value: a.A, gradient: a.DA},

@@ -61,26 +61,15 @@ func (j *journal) write(name string) error {
 	return nil
 }
 
-// runKey names everything that a sequence's figures depend on: config, weights (by where, how large and how old their
-// files are), tokens, the kind of the products, the kernels and the scope of the influence.
+// runKey names everything that a sequence's figures depend on: the model, tokens, the kind of the products, the kernels and
+// the scope of the influence.
 func runKey(m *decoder.Model, sequences [][]int, o Options) (string, error) {
-	h := sha256.New()
-	fmt.Fprintln(h, "journal 1", m.Checkpoint.Config.Hash(), m.Multiplies(), o.Kernels, o.Influence)
-	files := map[string]bool{}
-	for _, name := range m.Checkpoint.Names() {
-		t, _ := m.Checkpoint.Tensor(name)
-		fmt.Fprintln(h, name, t.DType, t.Shape, t.File, t.Offset)
-		if files[t.File] {
-			continue
-		}
-		files[t.File] = true
-		info, err := t.Stat()
-		if err != nil {
-			return "", fmt.Errorf("similarity: %w", err)
-		}
-		fmt.Fprintln(h, info.Size(), info.ModTime().UnixNano())
+	model, err := m.Checkpoint.Fingerprint()
+	if err != nil {
+		return "", fmt.Errorf("similarity: %w", err)
 	}
-	fmt.Fprintln(h, hashIDs(sequences))
+	h := sha256.New()
+	fmt.Fprintln(h, "journal 2", model, m.Multiplies(), o.Kernels, o.Influence, hashIDs(sequences))
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
