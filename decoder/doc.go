@@ -6,7 +6,8 @@
 //   - Layer by layer, for analysis. [Model.Start] embeds a group of sequences; [Model.Layers] loads one layer after
 //     another; [Group.Forward] takes all rows of the group through it. Only one layer's weights are in memory.
 //   - Token by token, for generation. [Model.Resident] loads all layers, [Stack.NewSession] makes room for keys and
-//     values, [Session.Feed] takes tokens and gives logits.
+//     values, [Session.Feed] takes tokens and gives logits, [Session.Predict] those behind several tokens and
+//     log-probabilities; [Session.Fork] begins a sequence where another one stands.
 //
 // Both go through the same forward pass and give the same bits. Letters are those of package compute: N rows, D hidden
 // size, H heads, K key-value heads, F feed-forward size, V vocabulary, L layers, S sequences.

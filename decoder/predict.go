@@ -18,40 +18,20 @@ func (p Prediction) LogProb(id int) float64 {
 	return float64(p.Logits[id]) - float64(p.Logits[p.Top]) - p.loss
 }
 
+// Finite tells whether the logits are finite, -Inf excepted. Without log-probabilities it does not know.
+func (p Prediction) Finite() bool { return p.loss-p.loss == 0 }
+
 // Predict hands over the prediction behind each state of x [n, D], in their order. A state with logits that are not
 // finite gets a *RowError.
 func (h *Head) Predict(x compute.Tensor, see func(row int, p Prediction) error) error {
-	dev, v := h.model.Device, h.model.Spec.V
-	rows := min(h.rows, x.Rows)
-	logits, losses, tops := make([]float32, rows*v), make([]float32, rows), make([]int32, rows)
-	at, loss := dev.New(compute.Int32, rows, 1), dev.New(compute.Float32, rows, 1)
-	defer dev.Release(at.Memory)
-	defer dev.Release(loss.Memory)
-	for lo := 0; lo < x.Rows; lo += rows {
-		n := min(rows, x.Rows-lo)
-		t := h.apply(x.RowRange(lo, lo+n))
-		if err := dev.Download(compute.Bytes(logits[:n*v]), t); err != nil {
-			return err
+	made := h.newPredictor(x.Rows)
+	defer made.release()
+	return made.predict(x, func(int) bool { return true }, func(row int, p Prediction) error {
+		if !p.Finite() {
+			return &RowError{Row: row}
 		}
-		for i := range n {
-			tops[i] = int32(largest(logits[i*v : (i+1)*v]))
-		}
-		dev.Upload(at.RowRange(0, n), compute.Bytes(tops[:n]))
-		dev.CrossEntropy(loss.RowRange(0, n), t, at.RowRange(0, n))
-		if err := dev.Download(compute.Bytes(losses[:n]), loss.RowRange(0, n)); err != nil {
-			return err
-		}
-		for i := range n {
-			if losses[i]-losses[i] != 0 {
-				return &RowError{Row: lo + i}
-			}
-			p := Prediction{Logits: logits[i*v : (i+1)*v], Top: int(tops[i]), loss: float64(losses[i])}
-			if err := see(lo+i, p); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+		return see(row, p)
+	})
 }
 
 // RowError says that the logits behind a state are not finite.

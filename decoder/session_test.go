@@ -1,6 +1,7 @@
 package decoder_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +74,63 @@ func TestSessionRefusesWhatDoesNotFit(t *testing.T) {
 	feed(t, s, decoder.Step{Sequence: b, IDs: span(0, 64)})
 	s.Shut(a)
 	feed(t, s, decoder.Step{Sequence: b, IDs: span(0, 36)})
+}
+
+// A parent that ends first leaves its pages to its fork; what neither may do is refused.
+func TestSessionForks(t *testing.T) {
+	s := newSession(t)
+	ids := span(1, 91)
+	a, _ := s.Open()
+	want := slices.Clone(feed(t, s, decoder.Step{Sequence: a, IDs: ids})[0])
+	for _, length := range []int{-1, 91} {
+		if _, err := s.Fork(a, length); err == nil {
+			t.Errorf("a fork of %d of 90 tokens", length)
+		}
+	}
+	b, err := s.Fork(a, 70)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Fork(a, 3); err == nil {
+		t.Error("a third sequence was forked")
+	}
+	if !s.Fits([]int{a, b}, []int{90, 90}) || s.Fits([]int{a, b}, []int{100, 129}) {
+		t.Error("room for 192 tokens in three pages: one is shared")
+	}
+	s.Shut(a)
+	if _, err := s.Fork(a, 3); err == nil {
+		t.Error("a sequence that is shut was forked")
+	}
+	sameBits(t, "a fork that outlives its parent", feed(t, s, decoder.Step{Sequence: b, IDs: ids[70:]})[0], want)
+	c, _ := s.Fork(b, 90)
+	s.Truncate(c, 30) // within a page that b reads
+	feed(t, s, decoder.Step{Sequence: c, IDs: span(5, 25)})
+	s.Truncate(b, 89)
+	sameBits(t, "beside a fork that went back", feed(t, s, decoder.Step{Sequence: b, IDs: ids[89:]})[0], want)
+	if err := s.CheckPages(); err != nil {
+		t.Error(err)
+	}
+}
+
+// An error in the middle of a step leaves all as it was.
+func TestPredictFails(t *testing.T) {
+	s := newSession(t)
+	a, _ := s.Open()
+	b, _ := s.Open()
+	enough := errors.New("enough")
+	steps := []decoder.Step{{Sequence: a, IDs: span(1, 91)}, {Sequence: b, IDs: span(2, 30)}}
+	err := s.Predict(steps, func(step, token int, _ decoder.Prediction) error {
+		if step == 1 {
+			return enough
+		}
+		return nil
+	})
+	if _, free := s.Tokens(); !errors.Is(err, enough) || s.Length(a)+s.Length(b) != 0 || free != 192 {
+		t.Errorf("%v; %d and %d tokens, room for %d", err, s.Length(a), s.Length(b), free)
+	}
+	want := slices.Clone(feed(t, s, steps...)[1])
+	s.Truncate(b, 0)
+	sameBits(t, "after an error", feed(t, s, steps[1])[0], want)
 }
 
 func TestSequencesThatDoNotFit(t *testing.T) {
