@@ -83,15 +83,36 @@ func (s *Shards) Fetch(ctx context.Context, n int) ([]string, error) {
 	return paths, nil
 }
 
+// SplitFiles downloads the first n files of a data set's split, or all if n is 0, and gives their paths in order. path is
+// owner/name or name, with @revision behind it if need be. Files are taken that package dataset reads.
+func (h *Hub) SplitFiles(ctx context.Context, path, config, split string, n int) ([]string, error) {
+	repo, err := parseRepo(Dataset, path)
+	if err != nil {
+		return nil, err
+	}
+	shards, err := h.Dataset(ctx, Split{Repo: repo, Config: config, Split: split, formats: rowFormats})
+	if err != nil {
+		return nil, err
+	}
+	if n <= 0 {
+		n = shards.Len()
+	}
+	return shards.Fetch(ctx, n)
+}
+
 // chooseSplit takes the files of a config's split from a listing, of one format, in order.
 func chooseSplit(files []File, want Split) ([]File, error) {
+	formats := want.formats
+	if formats == nil {
+		formats = textFormats
+	}
 	split := want.Split
 	if word, ok := keywords[split]; ok {
 		split = word
 	}
 	var parts []part
 	for _, f := range files {
-		if p, ok := partOf(f); ok {
+		if p, ok := partOf(f, formats); ok {
 			parts = append(parts, p)
 		}
 	}
@@ -123,6 +144,13 @@ func chooseSplit(files []File, want Split) ([]File, error) {
 	all := parts
 	if parts = keep(all, func(p part) bool { return p.split == split }); len(parts) == 0 {
 		return nil, failuref(ErrEntryNotFound, "hub: %s: the data set has no split %q: it has %s", want.Repo, split, list(all, part.splitName))
+	}
+	// Two words for one split beside each other are two splits: MMLU has a dev of its own.
+	for _, word := range []string{want.Split, split} {
+		if said := keep(parts, func(p part) bool { return p.said == word }); len(said) > 0 {
+			parts = said
+			break
+		}
 	}
 	if want.Config == "" {
 		var err error

@@ -21,6 +21,7 @@ func TestChooseSplit(t *testing.T) {
 		"TinyStories-train.txt", "TinyStories-valid.txt", "TinyStoriesV2-GPT4-train.txt", "data/train-00000-of-00002-2d5a1467fff1081b.parquet",
 		"data/train-00001-of-00002-5852b56a2bd28fd9.parquet", "data/validation-00000-of-00001-869c898b519ad725.parquet",
 	}
+	mmlu := []string{"astronomy/dev-00000-of-00001.parquet", "astronomy/validation-00000-of-00001.parquet", "astronomy/test-00000-of-00001.parquet", "all/dev-00000-of-00001.parquet"}
 	for name, test := range map[string]struct {
 		files []string
 		id    string
@@ -48,6 +49,9 @@ func TestChooseSplit(t *testing.T) {
 		"config in the name":    {[]string{"wiki_en-train.jsonl", "wiki_de-train.jsonl"}, "a/b:de", "wiki_de-train.jsonl"},
 		"config in data":        {[]string{"data/en/train.jsonl", "data/de/train.jsonl"}, "a/b:de", "data/de/train.jsonl"},
 		"config below a folder": {[]string{"v1/en/train.jsonl", "v1/de/train.jsonl"}, "a/b:de", "v1/de/train.jsonl"},
+		"dev is its own":        {mmlu, "a/b:astronomy/dev", "astronomy/dev-00000-of-00001.parquet"},
+		"nor is it the other":   {mmlu, "a/b:astronomy/validation", "astronomy/validation-00000-of-00001.parquet"},
+		"its other name":        {mmlu, "a/b:astronomy/val", "astronomy/validation-00000-of-00001.parquet"},
 		"nothing":               {nil, "a/b", "no .parquet"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,6 +72,24 @@ func TestChooseSplit(t *testing.T) {
 				t.Errorf("%s, %v; want %s", got, err, test.want)
 			}
 		})
+	}
+}
+
+// TestSplitFiles takes compressed files too, and no more of them than are wanted.
+func TestSplitFiles(t *testing.T) {
+	s := hubtest.New(t)
+	s.Add("datasets/acme/c4", "main", map[string]hubtest.File{
+		"en/c4-validation.00000-of-00002.json.gz": large(1000, 1), "en/c4-validation.00001-of-00002.json.gz": large(1000, 2), "en/c4-train.00000-of-00001.json.gz": large(1000, 3),
+	})
+	h := client(t, s)
+	for n, want := range []int{2, 1, 2, 2} {
+		paths, err := h.SplitFiles(context.Background(), "acme/c4", "en", "validation", n)
+		if err != nil || len(paths) != want || !strings.HasSuffix(paths[0], "/en/c4-validation.00000-of-00002.json.gz") {
+			t.Errorf("%d: %v, %v", n, paths, err)
+		}
+	}
+	if _, err := h.SplitFiles(context.Background(), "../c4", "en", "validation", 0); err == nil || !strings.Contains(err.Error(), "is no id") {
+		t.Error(err)
 	}
 }
 

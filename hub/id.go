@@ -45,6 +45,8 @@ type Split struct {
 	Repo
 	Config string // "" for the only or the default one
 	Split  string // "" for train, or the only one
+
+	formats []string // endings, the best first; nil for those of package corpus
 }
 
 // ParseDataset reads owner/name[@revision][:config][/split]. A single word behind the colon is a split if it is train,

@@ -1,14 +1,17 @@
 package hub
 
 import (
-	"path"
 	"regexp"
 	"slices"
 	"strings"
 )
 
-// formats are the endings that package corpus reads. A data set that has a split in several is read in the first.
-var formats = []string{".parquet", ".jsonl", ".json", ".txt"}
+// textFormats are the endings that package corpus reads, rowFormats those that package dataset reads. A data set that has a
+// split in several is read in the first.
+var (
+	textFormats = []string{".parquet", ".jsonl", ".json", ".txt"}
+	rowFormats  = []string{".parquet", ".jsonl", ".json", ".csv", ".txt", ".jsonl.gz", ".json.gz", ".csv.gz", ".jsonl.zst", ".json.zst"}
+)
 
 // keywords are the names by which the hub tells splits, and the one that stands for each.
 var keywords = map[string]string{
@@ -22,6 +25,7 @@ type part struct {
 	file   File
 	config string // folders that are no split, "" for none
 	split  string
+	said   string // the word for the split in the file's name, as dev for validation; "" for none
 	format string
 	base   string // the last part of the name, without its ending
 }
@@ -44,14 +48,19 @@ var shardNumber = regexp.MustCompile(`^\d+$`)
 
 // partOf tells config and split from a file's name by the hub's rules for data sets: the split is a keyword in the name,
 // or what stands in front of -00000-of-00001, or a folder. It is false for a file that holds no rows.
-func partOf(f File) (part, bool) {
-	p := part{file: f, format: strings.ToLower(path.Ext(f.Name))}
+func partOf(f File, formats []string) (part, bool) {
+	p := part{file: f}
+	for _, format := range formats {
+		if strings.HasSuffix(strings.ToLower(f.Name), format) {
+			p.format = format
+		}
+	}
 	folders := strings.Split(f.Name, "/")
 	base := folders[len(folders)-1]
 	folders = folders[:len(folders)-1]
-	p.base = strings.TrimSuffix(base, path.Ext(base))
+	p.base = base[:max(len(base)-len(p.format), 0)]
 	hidden := func(s string) bool { return strings.HasPrefix(s, ".") || strings.HasPrefix(s, "__") }
-	if !slices.Contains(formats, p.format) || hidden(base) || slices.ContainsFunc(folders, hidden) || aboutFiles.MatchString(p.base) {
+	if p.format == "" || hidden(base) || slices.ContainsFunc(folders, hidden) || aboutFiles.MatchString(p.base) {
 		return p, false
 	}
 	name := p.base
@@ -59,7 +68,7 @@ func partOf(f File) (part, bool) {
 		p.split, name = match[1], match[1]
 	}
 	if word := keywordIn(name); word != "" {
-		p.split = word
+		p.said, p.split = word, keywords[word]
 	}
 	var config []string
 	for i, folder := range folders {
@@ -68,7 +77,7 @@ func partOf(f File) (part, bool) {
 		switch {
 		case ok:
 			if p.split == "" {
-				p.split = word
+				p.said, p.split = plain, word
 			}
 		case i == len(folders)-1 && i > 0 && p.split == "" && shardNumber.MatchString(p.base):
 			p.split = plain
@@ -93,12 +102,12 @@ func words(name string) []string {
 	}), strings.ToLower(name))
 }
 
-// keywordIn is the split that a name says, "" for none. The last word wins: test_train is what a test was trained on.
+// keywordIn is the word for a split in a name, "" for none. The last word wins: test_train is what a test was trained on.
 func keywordIn(name string) string {
 	all := words(name)
 	for _, word := range slices.Backward(all[:len(all)-1]) {
-		if split, ok := keywords[word]; ok {
-			return split
+		if _, ok := keywords[word]; ok {
+			return word
 		}
 	}
 	return ""
