@@ -23,6 +23,7 @@ type Options struct {
 	NumFewshot *int    // examples of every prompt; nil: as the task says. A task that says 0 keeps it
 	Limit      float64 // the first so many documents; below 1 a part of all, rounded up; 0 all
 	Seed       *uint64 // of the draws of examples; nil: 1234
+	MaxTokens  int     // of generated texts; 0: as the task says
 }
 
 // Run is a task with its items.
@@ -62,6 +63,9 @@ func (t *Task) Build(ctx context.Context, rows Rows, o Options) (*Run, error) {
 		it, err := b.item(docs.rows[i], i, r.NumFewshot)
 		if err != nil {
 			return nil, b.located(docs, i, err)
+		}
+		if o.MaxTokens > 0 {
+			it.Generation.MaxTokens = o.MaxTokens
 		}
 		r.Items = append(r.Items, it)
 	}

@@ -88,6 +88,7 @@ func (t *Task) check(file string, m *mapping) error {
 	if t.Filters == nil {
 		t.Filters = []Filter{first}
 	}
+	t.Version = "Yaml" // as the harness calls what has none
 	for _, member := range t.metadata {
 		if member.Key == "version" {
 			t.Version = member.Value

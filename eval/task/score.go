@@ -43,6 +43,9 @@ func (r *Run) score(it *Item, responses []Response, vocabulary int) ([]Score, er
 	} else if t.OutputType == Generate {
 		wanted = max(1, t.repeats)
 	}
+	if t.OutputType == Generate && len(responses) == 1 {
+		responses = slices.Repeat(responses, wanted) // greedy repeats are equal
+	}
 	if len(responses) != wanted {
 		return nil, fmt.Errorf("%d responses, %d are expected", len(responses), wanted)
 	}

@@ -30,7 +30,7 @@ type Task struct {
 	Tags       []string
 	OutputType OutputType
 	NumFewshot *int // nil: 0, unless the user says otherwise
-	Version    any  // of the metadata, as it is written: json.Number, int, string or nil
+	Version    any  // of the metadata, as it is written: json.Number, int or string
 	Metrics    []Metric
 	Filters    []Filter
 	Generation Generation
