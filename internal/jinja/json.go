@@ -189,7 +189,31 @@ func writeJSONString(b *strings.Builder, s string, ascii bool) {
 	b.WriteByte('"')
 }
 
-// FromJSON reads one JSON value: objects become *Map with their keys in order, numbers int64, *big.Int past it, or
+// MarshalJSON writes the keys in their order.
+func (m *Map) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, k := range m.keys {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, err := json.Marshal(k)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(m.values[i])
+		if err != nil {
+			return nil, err
+		}
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// FromJSON reads one JSON value: lists become []any, objects *Map with their keys in order, numbers int64, *big.Int past it, or
 // float64. It reads at most 200 levels.
 func FromJSON(data []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -215,16 +239,16 @@ func decode(d *json.Decoder, depth int) (any, error) {
 	switch x := t.(type) {
 	case json.Delim:
 		if x == '[' {
-			l := &list{items: []any{}}
+			all := []any{}
 			for d.More() {
 				v, err := decode(d, depth+1)
 				if err != nil {
 					return nil, err
 				}
-				l.items = append(l.items, v)
+				all = append(all, v)
 			}
 			_, err := d.Token()
-			return l, err
+			return all, err
 		}
 		m := NewMap()
 		for d.More() {
@@ -276,7 +300,11 @@ func fromGo(v any, depth int) (any, error) {
 	case int:
 		return int64(x), nil
 	case json.RawMessage:
-		return FromJSON(x)
+		read, err := FromJSON(x)
+		if err != nil {
+			return nil, err
+		}
+		return fromGo(read, depth)
 	case json.Number:
 		return fromNumber(x)
 	case *list:
