@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"shallow/checkpoint"
+	"shallow/dataset"
+	"shallow/eval"
+	"shallow/eval/task"
+	"shallow/generate"
+	"shallow/heal"
+	"shallow/plan"
+)
+
+type evalCommand struct {
+	Model      string   `arg:"" help:"Model directory, GGUF file or hub id."`
+	Tasks      []string `required:"" help:"Tasks and groups by the harness's names, or files of your own, as mmlu,boolq,my-task.yaml." placeholder:"NAMES"`
+	Output     string   `short:"o" help:"Directory for results.json, samples_TASK.jsonl and the journal." placeholder:"DIR"`
+	Data       []string `help:"Directory of data sets; without one they come from the hub. Can be given several times." placeholder:"DIR" sep:"none"`
+	Include    []string `help:"Directory of further task files. Can be given several times." placeholder:"DIR" sep:"none"`
+	NumFewshot *int     `help:"Examples before each question, instead of the task's own number." placeholder:"N"`
+	Limit      float64  `help:"Documents of each task: a number, or a part below 1; 0 is all." default:"0"`
+	Seed       uint64   `help:"Draws the examples." default:"1234"`
+	MaxLength  int      `help:"Tokens the model is given at most; 0 is the model's own length." default:"0" placeholder:"N"`
+	Bootstrap  int      `name:"bootstrap-iters" help:"Draws for standard errors that have no formula; 0 gives no standard errors." default:"100000" placeholder:"N"`
+	Plan       string   `help:"plan.json whose layers are left out; nothing is written to the model." placeholder:"FILE"`
+	Layers     string   `help:"Or the layers to leave out, as 21:29." placeholder:"RANGES"`
+	Adapter    string   `help:"PEFT adapter to use, a directory." placeholder:"DIR"`
+	Baseline   string   `help:"Another model, such as the unpruned one: each score is compared with its, document by document." placeholder:"MODEL"`
+	engineFlags
+	memoryFlag
+	Markdown bool `help:"Print the table as Markdown."`
+	JSON     bool `help:"Print results.json instead of the table."`
+	Quiet    bool `short:"q" help:"Show no progress."`
+}
+
+// Help shows examples.
+func (evalCommand) Help() string {
+	return `The scores are those of lm-evaluation-harness: its prompts, few-shot examples, metrics and standard errors. Names with @paper are
+the protocols of the paper. What questions share is computed once. A run that was stopped, or one with further tasks in the same
+--output, computes nothing twice.
+
+Tasks: ` + strings.Join(taskNames(), ", ") + `; mmlu_SUBJECT.
+
+--data finds the layouts of the hub's parquet exports, of the original MMLU, and TASK/SPLIT.jsonl (or .json, .csv, .parquet).
+` + aboutModels + `
+Examples:
+
+  shallow eval models/llama-2-7b --tasks mmlu,boolq,hellaswag -o scores
+  shallow eval models/llama-2-7b-24 --tasks mmlu,gsm8k --baseline models/llama-2-7b -o scores-24
+  shallow eval models/llama-2-7b --plan run/plan.json --tasks mmlu --limit 100 -o quick
+  shallow eval models/llama-2-7b --tasks my-task.yaml --data my-data -o mine
+`
+}
+
+// taskNames are the tasks and groups to choose from, without the subjects of MMLU.
+func taskNames() (names []string) {
+	for _, name := range task.Names() {
+		if !strings.HasPrefix(name, "mmlu_") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Validate checks what does not need the model.
+func (c *evalCommand) Validate() error {
+	switch {
+	case c.Plan != "" && c.Layers != "":
+		return errors.New("give either --plan or --layers, to say which layers are left out")
+	case c.Limit < 0:
+		return errors.New("--limit must not be negative")
+	case c.NumFewshot != nil && *c.NumFewshot < 0:
+		return errors.New("--num-fewshot must not be negative")
+	case c.MaxLength < 0 || c.Bootstrap < 0:
+		return errors.New("--max-length and --bootstrap must not be negative")
+	}
+	return nil
+}
+
+// Run evaluates, writes and prints.
+func (c *evalCommand) Run(ctx context.Context) error {
+	set, err := task.Load(c.Tasks, task.LoadOptions{Include: c.Include})
+	if err != nil {
+		return err
+	}
+	rows, done, err := c.rows()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if c.Output != "" {
+		if err := os.MkdirAll(c.Output, 0o777); err != nil {
+			return fmt.Errorf("eval: %w", err)
+		}
+	}
+	one, err := c.evaluate(ctx, set, rows, c.Model, true)
+	if err != nil {
+		return err
+	}
+	var differences []eval.Difference
+	if c.Baseline != "" {
+		baseline, err := c.evaluate(ctx, set, rows, c.Baseline, false)
+		if err != nil {
+			return err
+		}
+		if differences, err = eval.Paired(one.Evaluation, baseline.Evaluation); err != nil {
+			return err
+		}
+	}
+	return c.finish(one, differences)
+}
+
+// rows are the data sets of --data, or of the hub.
+func (c *evalCommand) rows() (rows *dataset.Source, done func(), err error) {
+	if len(c.Data) > 0 {
+		for _, dir := range c.Data {
+			if _, err := os.Stat(dir); err != nil {
+				return nil, nil, fmt.Errorf("eval: --data: %w", err)
+			}
+		}
+		return dataset.Open(c.Data, nil), func() {}, nil
+	}
+	h, done, err := openHub(c.Quiet)
+	if err != nil {
+		return nil, nil, err
+	}
+	return dataset.Open(nil, h), done, nil
+}
+
+// evaluated is an evaluation with what results.json says of its model.
+type evaluated struct {
+	*eval.Evaluation
+	options eval.Options
+	results eval.Results
+	took    time.Duration
+}
+
+// evaluate opens a model and evaluates it. Layers and adapter are those of the command's own model, not of a baseline.
+func (c *evalCommand) evaluate(ctx context.Context, set *task.Set, rows task.Rows, model string, own bool) (*evaluated, error) {
+	e, err := c.open(ctx, model, true, c.Quiet)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	t, err := openTokenizer(e.Checkpoint.Dir)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	kernels := e.device.Level().String()
+	v := &evaluated{options: eval.Options{
+		Rows: rows, Tokenizer: t, Ends: generate.Ends(e.Checkpoint), MaxLength: c.MaxLength, Bootstrap: c.Bootstrap,
+		Task:   task.Options{NumFewshot: c.NumFewshot, Limit: c.Limit, Seed: &c.Seed},
+		Memory: c.bytes(), Key: kernels,
+	}}
+	s := &v.results.Shallow
+	s.Tool, s.ConfigHash, s.Layers = "shallow "+version, e.Checkpoint.Config.Hash(), e.Spec.L
+	s.Kernels, s.Precision, s.Baseline = kernels, e.Multiplies().String(), c.Baseline
+	if own {
+		if s.Drop, err = c.drop(e); err != nil {
+			return nil, err
+		}
+		v.options.Drop = s.Drop
+		if c.Adapter != "" {
+			hash, release, err := heal.Use(e.Model, c.Adapter)
+			if err != nil {
+				return nil, err
+			}
+			defer release()
+			s.Adapter = hash
+			v.options.Key += " " + hash
+		}
+	}
+	if c.Output != "" {
+		v.options.Journal = filepath.Join(c.Output, map[bool]string{true: "eval.journal", false: "baseline.journal"}[own])
+	}
+	show := newEvalProgress(e.Spec.L-len(v.options.Drop), c.Quiet)
+	defer show.close()
+	v.options.Begin, v.options.Progress = show.begin, show.report
+	v.Evaluation, err = eval.Run(ctx, e.Model, set, v.options)
+	show.close()
+	if errors.Is(err, context.Canceled) && !c.Quiet && c.Output != "" {
+		note("the same command goes on where it was")
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.took = time.Since(began)
+	v.results.Source, v.results.Model = "shallow", model
+	v.results.Config = eval.Config{Model: "shallow", Args: c.arguments(model), Parameters: parameters(e.Checkpoint), DType: e.Multiplies().String(), Device: e.device.String()}
+	return v, nil
+}
+
+// parameters is how many numbers a checkpoint holds.
+func parameters(c *checkpoint.Checkpoint) (n int64) {
+	for _, name := range c.Names() {
+		t, _ := c.Tensor(name)
+		n += int64(t.Elements())
+	}
+	return n
+}
+
+// arguments are the model's, as the harness writes them.
+func (c *evalCommand) arguments(model string) string {
+	args := "pretrained=" + model + ",dtype=" + c.Precision
+	if c.MaxLength > 0 {
+		args += fmt.Sprintf(",max_length=%d", c.MaxLength)
+	}
+	return args
+}
+
+// drop are the layers that are left out.
+func (c *evalCommand) drop(e *engine) ([]int, error) {
+	if c.Layers != "" {
+		return plan.ParseLayers(c.Layers, e.Spec.L)
+	}
+	if c.Plan == "" {
+		return nil, nil
+	}
+	p, err := plan.Read(c.Plan)
+	if err != nil {
+		return nil, err
+	}
+	if p.Layers != e.Spec.L {
+		return nil, fmt.Errorf("eval: %s is for %d layers, the model has %d", c.Plan, p.Layers, e.Spec.L)
+	}
+	return p.Drop, nil
+}
+
+// finish writes and prints what was found.
+func (c *evalCommand) finish(v *evaluated, differences []eval.Difference) error {
+	v.results.Shallow.Paired = differences
+	v.Fill(&v.results, v.options, v.took)
+	if c.Output != "" {
+		if err := v.Write(c.Output, &v.results); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return printJSON(v.results)
+	}
+	fmt.Print(v.Table(differences, c.Markdown))
+	if c.Output != "" && !c.Quiet {
+		note("%s", filepath.Join(c.Output, "results.json"))
+	}
+	return nil
+}
+
+// evalProgress shows a bar for each phase.
+type evalProgress struct {
+	layers int
+	quiet  bool
+	bar    *progress
+}
+
+func newEvalProgress(layers int, quiet bool) *evalProgress {
+	return &evalProgress{layers: layers, quiet: quiet}
+}
+
+// begin says what a phase will take.
+func (p *evalProgress) begin(f eval.Forecast) {
+	p.close()
+	if p.quiet {
+		return
+	}
+	if f.Known > 0 {
+		note("%s known from before", plural(f.Known, "request"))
+	}
+	if f.Phase == eval.Generating {
+		note("generating behind %s of %s tokens; %v of memory", plural(f.Requests, "prompt"), count(int64(f.Tokens)), byteSize(f.Memory))
+		p.bar = newProgress("generate", false, func(rate float64) string { return fmt.Sprintf("%.2f texts/s", rate) })
+		return
+	}
+	note("scoring %s of %s tokens; %s tokens to compute in %s; %v of memory",
+		plural(f.Requests, "continuation"), count(int64(f.Tokens)), count(int64(f.Rows)), plural(f.Groups, "pass"), byteSize(f.Memory))
+	p.bar = newTokenProgress("score", p.layers, false)
+}
+
+func (p *evalProgress) report(_ eval.Phase, done, total int64) { p.bar.report(done, total) }
+
+func (p *evalProgress) close() {
+	p.bar.close()
+	p.bar = nil
+}
