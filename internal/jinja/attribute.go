@@ -174,10 +174,13 @@ var mutators = map[string][]string{
 
 // member is getattr(of, name).
 func (r *run) member(of any, name string) (any, bool) {
-	r.needDefined(of)
-	if strings.HasPrefix(name, "_") && r.dialect.chat {
+	if _, missing := of.(*undefined); missing && name != "__class__" {
+		r.needDefined(of)
+	}
+	if strings.HasPrefix(name, "__") && strings.HasSuffix(name, "__") && r.dialect.chat {
 		return r.refuse(of, name), true
 	}
+	r.needDefined(of)
 	if r.dialect.chat && slices.Contains(mutators[typeName(of)], name) {
 		return r.refuse(of, name), true
 	}

@@ -1,6 +1,9 @@
 package jinja
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // arguments are the values of a call's brackets.
 type arguments struct {
@@ -13,7 +16,8 @@ type arguments struct {
 // absent is an argument that was not given.
 type absent struct{}
 
-// take gives the values of the parameters, absent{} for those that were not given. It refuses what is too much.
+// take gives the values of the parameters, absent{} for those that were not given. It refuses what is too much, and a
+// call without a parameter whose name ends in "!".
 func (a arguments) take(r *run, parameters ...string) []any {
 	if len(a.list) > len(parameters) {
 		r.fail(nil, "%s() takes at most %d arguments (%d given)", a.of, len(parameters), len(a.list))
@@ -24,7 +28,7 @@ func (a arguments) take(r *run, parameters ...string) []any {
 	}
 	copy(values, a.list)
 	for i, name := range a.names {
-		at := slices.Index(parameters, name)
+		at := slices.IndexFunc(parameters, func(p string) bool { return strings.TrimSuffix(p, "!") == name })
 		if at < 0 {
 			r.fail(nil, "%s() got an unexpected keyword argument '%s'", a.of, name)
 		}
@@ -32,6 +36,11 @@ func (a arguments) take(r *run, parameters ...string) []any {
 			r.fail(nil, "%s() got multiple values for argument '%s'", a.of, name)
 		}
 		values[at] = a.named[i]
+	}
+	for i, p := range parameters {
+		if name, needed := strings.CutSuffix(p, "!"); needed && !given(values[i]) {
+			r.fail(nil, "%s() missing 1 required argument: '%s'", a.of, name)
+		}
 	}
 	return values
 }
@@ -134,15 +143,10 @@ func (m *macro) invoke(r *run, a arguments) any {
 	rest := NewMap()
 	for i, name := range a.names {
 		at := slices.IndexFunc(n.parameters, func(p parameter) bool { return p.name == name })
-		switch {
-		case at >= 0 && at < len(a.list):
-			r.fail(nil, "macro %s got multiple values for argument %s", repr(n.name), repr(name))
-		case at >= 0 || name == "caller" && n.caller:
+		if at >= 0 && at >= len(a.list) || name == "caller" && n.caller {
 			inner.set(name, a.named[i])
-		default:
-			if rest.Set(name, a.named[i]); !n.kwargs {
-				r.fail(nil, "macro %s takes no keyword argument %s", repr(n.name), repr(name))
-			}
+		} else if rest.Set(name, a.named[i]); !n.kwargs {
+			r.fail(nil, "macro %s takes no keyword argument %s", repr(n.name), repr(name))
 		}
 	}
 	for i, p := range n.parameters {
@@ -180,7 +184,7 @@ func (l *loop) invoke(r *run, a arguments) any {
 		r.fail(nil, "The loop must have the 'recursive' marker to be called recursively.")
 	}
 	a.of = "loop"
-	return l.again(a.take(r, "iterable")[0])
+	return l.again(a.take(r, "iterable!")[0])
 }
 
 func (l *loop) attribute(name string) (any, bool) {

@@ -97,7 +97,7 @@ func filterAbs(r *run, v any, a arguments) any {
 }
 
 func filterAttr(r *run, v any, a arguments) any {
-	name := r.str(a.take(r, "name")[0])
+	name := r.str(a.take(r, "name!")[0])
 	if m, ok := r.member(v, name); ok {
 		return m
 	}
@@ -284,7 +284,7 @@ func filterTrim(r *run, v any, a arguments) any {
 }
 
 func filterReplace(r *run, v any, a arguments) any {
-	args := a.take(r, "old", "new", "count")
+	args := a.take(r, "old!", "new!", "count")
 	if args[2] == nil {
 		args[2] = absent{}
 	}
@@ -363,7 +363,7 @@ func filterURLEncode(r *run, v any, a arguments) any {
 	a.take(r)
 	quote := func(s string) string {
 		r.text(3 * len(s))
-		return strings.ReplaceAll(strings.ReplaceAll(url.QueryEscape(s), "+", "%20"), "%7E", "~")
+		return url.QueryEscape(s)
 	}
 	var pairs []any
 	switch x := v.(type) {
@@ -372,7 +372,7 @@ func filterURLEncode(r *run, v any, a arguments) any {
 	case *list, *tuple, *generator, *view:
 		pairs = r.iterate(x)
 	default:
-		return strings.ReplaceAll(quote(r.str(v)), "%2F", "/")
+		return strings.NewReplacer("%2F", "/", "+", "%20").Replace(quote(r.str(v)))
 	}
 	var parts []string
 	for _, p := range pairs {

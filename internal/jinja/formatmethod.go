@@ -15,7 +15,8 @@ func textFormat(r *run, of any, a arguments) any {
 type formatting struct {
 	*run
 	arguments arguments
-	next      int64 // the place of the next {} without a number
+	next      int  // the place of the next {} without a number
+	numbered  bool // a field had one
 }
 
 func (f *formatting) format(s string, depth int) string {
@@ -93,14 +94,7 @@ func (f *formatting) value(name string) any {
 	first, rest := name[:end], name[end:]
 	var v any
 	if n, err := strconv.Atoi(first); err == nil || first == "" {
-		if first == "" {
-			n = int(f.next)
-			f.next++
-		}
-		if n < 0 || n >= len(f.arguments.list) {
-			f.fail(nil, "Replacement index %d out of range for positional args tuple", n)
-		}
-		v = f.arguments.list[n]
+		v = f.place(n, first == "")
 	} else {
 		found := false
 		for i, key := range f.arguments.names {
@@ -132,6 +126,27 @@ func (f *formatting) value(name string) any {
 		v, rest = f.attribute(v, rest[1:1+end]), rest[1+end:]
 	}
 	return v
+}
+
+// place gives an argument by its place, or the next one.
+func (f *formatting) place(n int, automatic bool) any {
+	if automatic {
+		n = f.next
+		f.next++
+	} else {
+		f.numbered = true
+	}
+	switch manual := "cannot switch from manual field specification to automatic field numbering"; {
+	case f.numbered && f.next > 0 && (automatic || f.dialect.chat):
+		f.fail(nil, "%s", manual)
+	case f.numbered && f.next > 0:
+		f.fail(nil, "cannot switch from automatic field numbering to manual field specification")
+	case (n < 0 || n >= len(f.arguments.list)) && f.dialect.chat: // Jinja's sandbox has a formatter of its own
+		f.fail(nil, "tuple index out of range")
+	case n < 0 || n >= len(f.arguments.list):
+		f.fail(nil, "Replacement index %d out of range for positional args tuple", n)
+	}
+	return f.arguments.list[n]
 }
 
 // formatValue is Python's format(value, spec).

@@ -14,11 +14,11 @@ func (r *run) globals() *scope {
 	}
 	if r.dialect.chat {
 		names["raise_exception"] = &function{name: "raise_exception", call: func(r *run, a arguments) any {
-			r.fail(ErrRaised, "%s", r.str(a.take(r, "message")[0]))
+			r.fail(ErrRaised, "%s", r.str(a.take(r, "message!")[0]))
 			return nil
 		}}
 		names["strftime_now"] = &function{name: "strftime_now", call: func(r *run, a arguments) any {
-			format := a.text(r, a.take(r, "format")[0], "")
+			format := a.text(r, a.take(r, "format!")[0], "")
 			r.text(32 * len(format))
 			return strftime(r.dialect.now(), format)
 		}}

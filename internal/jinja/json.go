@@ -177,7 +177,7 @@ func writeJSONString(b *strings.Builder, s string, ascii bool) {
 			b.WriteString(`\f`)
 		case c == '\b':
 			b.WriteString(`\b`)
-		case c < ' ' || ascii && c >= 0x7f && c < 0x10000 && c != 0x7f:
+		case c < ' ' || ascii && c >= 0x7f && c < 0x10000:
 			b.WriteString(`\u` + hex(c, 4))
 		case ascii && c >= 0x10000:
 			c -= 0x10000

@@ -19,19 +19,19 @@ func init() {
 		"append": func(r *run, of any, a arguments) any {
 			l := of.(*list)
 			r.items(1)
-			l.items = append(l.items[:len(l.items):len(l.items)], a.take(r, "object")[0])
+			l.items = append(l.items[:len(l.items):len(l.items)], a.take(r, "object!")[0])
 			r.work(len(l.items))
 			return nil
 		},
 		"extend": func(r *run, of any, a arguments) any {
 			l := of.(*list)
-			more := r.iterate(a.take(r, "iterable")[0])
+			more := r.iterate(a.take(r, "iterable!")[0])
 			r.items(len(l.items) + len(more))
 			l.items = slices.Concat(l.items, more)
 			return nil
 		},
 		"insert": func(r *run, of any, a arguments) any {
-			l, v := of.(*list), a.take(r, "index", "object")
+			l, v := of.(*list), a.take(r, "index!", "object!")
 			n := int64(len(l.items))
 			i := a.integer(r, v[0], 0)
 			if i < 0 {
@@ -58,7 +58,7 @@ func init() {
 	}
 	mapMethods = map[string]methodOf{
 		"get": func(r *run, of any, a arguments) any {
-			v := a.take(r, "key", "default")
+			v := a.take(r, "key!", "default")
 			if value, ok := r.getItem(of.(*Map), v[0]); ok {
 				return value
 			}
@@ -78,7 +78,7 @@ func init() {
 			return nil
 		},
 		"setdefault": func(r *run, of any, a arguments) any {
-			m, v := of.(*Map), a.take(r, "key", "default")
+			m, v := of.(*Map), a.take(r, "key!", "default")
 			if value, ok := r.getItem(m, v[0]); ok {
 				return value
 			}
@@ -90,7 +90,7 @@ func init() {
 			return v[1]
 		},
 		"pop": func(r *run, of any, a arguments) any {
-			m, v := of.(*Map), a.take(r, "key", "default")
+			m, v := of.(*Map), a.take(r, "key!", "default")
 			value, ok := r.getItem(m, v[0])
 			if !ok && !given(v[1]) {
 				r.fail(nil, "%s", r.repr(v[0]))
@@ -128,7 +128,7 @@ func mapView(kind string) methodOf {
 }
 
 func listIndex(r *run, of any, a arguments) any {
-	v := a.take(r, "value", "start", "stop")
+	v := a.take(r, "value!", "start", "stop")
 	items := r.iterate(of)
 	bound := func(v any, standard int) int {
 		i := int(a.integer(r, v, int64(standard)))
@@ -150,7 +150,7 @@ func listIndex(r *run, of any, a arguments) any {
 }
 
 func listCount(r *run, of any, a arguments) any {
-	v := a.take(r, "value")
+	v := a.take(r, "value!")
 	n := int64(0)
 	for _, item := range r.iterate(of) {
 		if r.equal(item, v[0]) {

@@ -43,7 +43,9 @@ func (n *conditionNode) eval(r *run, s *scope) any {
 		return r.eval(n.otherwise, s)
 	}
 	r.line = n.line
-	return r.hint("the inline if-expression on line %d evaluated to false and no else section was defined.", n.line)
+	missing := r.hint("the inline if-expression on line %d evaluated to false and no else section was defined.", n.line)
+	missing.strict = false // Jinja lets it print as nothing even where undefined names are errors
+	return missing
 }
 
 type tupleNode struct{ items []expression }

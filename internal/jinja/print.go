@@ -79,7 +79,6 @@ func (r *run) writeRepr(b *strings.Builder, v any, depth int) {
 		r.writeMap(b, x.Map, depth)
 		b.WriteString(">")
 	case *undefined:
-		r.needLax(x)
 		b.WriteString("Undefined")
 	case *loop:
 		b.WriteString("<LoopContext " + strconv.Itoa(x.index+1) + "/" + strconv.Itoa(len(x.items)) + ">")

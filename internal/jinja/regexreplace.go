@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,7 +13,7 @@ const regexTime = 2 * time.Second
 
 // regexReplace is the filter that lm-evaluation-harness adds: Python's re.sub.
 func regexReplace(r *run, v any, a arguments) any {
-	args := a.take(r, "pattern", "repl", "count")
+	args := a.take(r, "pattern!", "repl!", "count")
 	pattern, by := a.text(r, args[0], ""), a.text(r, args[1], "")
 	s, ok := asText(v)
 	if !ok {
@@ -60,7 +61,12 @@ func (r *run) expandMatch(m *regexp2.Match, by string) string {
 			b.WriteString(r.group(m.GroupByNumber(n)))
 		case c == 'g' && strings.Contains(by[i:], ">"):
 			end := i + strings.IndexByte(by[i:], '>')
-			b.WriteString(r.group(m.GroupByName(strings.TrimPrefix(by[i+1:end], "<"))))
+			key := strings.TrimPrefix(by[i+1:end], "<")
+			if n, err := strconv.Atoi(key); err == nil {
+				b.WriteString(r.group(m.GroupByNumber(n)))
+			} else {
+				b.WriteString(r.group(m.GroupByName(key)))
+			}
 			i = end
 		default:
 			e, ok := simpleEscapes[c]

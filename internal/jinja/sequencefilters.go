@@ -251,16 +251,19 @@ func filterSum(r *run, v any, a arguments) any {
 }
 
 func filterBatch(r *run, v any, a arguments) any {
-	args := a.take(r, "linecount", "fill_with")
+	args := a.take(r, "linecount!", "fill_with")
 	n := int(a.integer(r, args[0], 0))
-	if n < 1 {
-		r.fail(nil, "batches of %d items", n)
-	}
 	items := r.iterate(v)
 	r.items(2 * len(items))
-	var batches []any
-	for chunk := range slices.Chunk(items, n) {
-		batch := slices.Clone(chunk)
+	var batches, batch []any
+	for _, item := range items {
+		if len(batch) == n {
+			batches = append(batches, &list{items: batch})
+			batch = nil
+		}
+		batch = append(batch, item)
+	}
+	if len(batch) > 0 {
 		for given(args[1]) && args[1] != nil && len(batch) < n {
 			r.items(1)
 			batch = append(batch, args[1])
@@ -271,7 +274,7 @@ func filterBatch(r *run, v any, a arguments) any {
 }
 
 func filterSlice(r *run, v any, a arguments) any {
-	args := a.take(r, "slices", "fill_with")
+	args := a.take(r, "slices!", "fill_with")
 	n := a.integer(r, args[0], 0)
 	if n < 1 {
 		r.fail(nil, "integer division or modulo by zero")
@@ -297,7 +300,7 @@ func filterSlice(r *run, v any, a arguments) any {
 }
 
 func filterGroupBy(r *run, v any, a arguments) any {
-	args := a.take(r, "attribute", "default", "case_sensitive")
+	args := a.take(r, "attribute!", "default", "case_sensitive")
 	get := r.attributeGetter(args[0], args[1])
 	ignoreCase := !a.flag(r, args[2], false)
 	groups := &list{}

@@ -178,14 +178,14 @@ func (p *parser) oneTarget(namespaces bool) target {
 		return t
 	}
 	t := p.peek()
-	if t.kind != name {
-		p.expect(name, "")
+	constants := []string{"true", "false", "none", "True", "False", "None"}
+	switch {
+	case t.kind == text || t.kind == integer || t.kind == float || t.kind == name && slices.Contains(constants, t.value):
+		p.fail("can't assign to 'const'")
+	case t.kind != name:
+		p.fail("Expected an expression, got '%s'", t.describe())
 	}
 	p.next()
-	switch t.value {
-	case "true", "false", "none", "True", "False", "None":
-		p.fail("can't assign to 'const'")
-	}
 	if namespaces && p.skip(operator, ".") {
 		return &attributeTarget{name: t.value, attribute: p.expect(name, "").value}
 	}

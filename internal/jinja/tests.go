@@ -9,7 +9,7 @@ var tests map[string]test
 
 func init() {
 	compare := func(op string) test {
-		return func(r *run, v any, a arguments) bool { return r.compare(op, v, a.take(r, "other")[0]) }
+		return func(r *run, v any, a arguments) bool { return r.compare(op, v, a.take(r, "other!")[0]) }
 	}
 	kind := func(is func(v any) bool) test {
 		return func(r *run, v any, a arguments) bool {
@@ -39,11 +39,11 @@ func init() {
 		"escaped":   kind(func(v any) bool { _, ok := v.(markup); return ok }),
 		"sequence":  kind(isSequence),
 		"iterable":  isIterable,
-		"sameas":    func(r *run, v any, a arguments) bool { return same(v, a.take(r, "other")[0]) },
+		"sameas":    func(r *run, v any, a arguments) bool { return same(v, a.take(r, "other!")[0]) },
 		"odd":       func(r *run, v any, a arguments) bool { a.take(r); return r.equal(r.binary("%", v, int64(2)), int64(1)) },
 		"even":      func(r *run, v any, a arguments) bool { a.take(r); return remainder(r, v, int64(2)) },
 		"divisibleby": func(r *run, v any, a arguments) bool {
-			return remainder(r, v, a.take(r, "num")[0])
+			return remainder(r, v, a.take(r, "num!")[0])
 		},
 		"lower": func(r *run, v any, a arguments) bool { a.take(r); return hasCase(r.str(v), isUpperRune) },
 		"upper": func(r *run, v any, a arguments) bool { a.take(r); return hasCase(r.str(v), isLowerRune) },

@@ -129,7 +129,7 @@ func textSplitLines(r *run, of any, a arguments) any {
 
 func partition(index func(s, sep string) int) methodOf {
 	return func(r *run, of any, a arguments) any {
-		sep := a.text(r, a.take(r, "sep")[0], "")
+		sep := a.text(r, a.take(r, "sep!")[0], "")
 		if sep == "" {
 			r.fail(nil, "empty separator")
 		}
@@ -145,10 +145,13 @@ func partition(index func(s, sep string) int) methodOf {
 }
 
 func textJoin(r *run, of any, a arguments) any {
-	v := a.take(r, "iterable")
+	v := a.take(r, "iterable!")
 	sep := subject(r, of)
 	parts := []string{}
 	size := 0
+	if !isIterable(r, v[0], arguments{}) {
+		r.fail(nil, "can only join an iterable")
+	}
 	for i, item := range r.iterate(v[0]) {
 		s, ok := asText(item)
 		if !ok {
@@ -163,7 +166,7 @@ func textJoin(r *run, of any, a arguments) any {
 }
 
 func textReplace(r *run, of any, a arguments) any {
-	v := a.take(r, "old", "new", "count")
+	v := a.take(r, "old!", "new!", "count")
 	return likeText(of, r.replace(subject(r, of), a.text(r, v[0], ""), a.text(r, v[1], ""), a.integer(r, v[2], -1)))
 }
 
@@ -181,7 +184,7 @@ func (r *run) replace(s, old, by string, limit int64) string {
 
 func affix(has func(s, part string) bool) methodOf {
 	return func(r *run, of any, a arguments) any {
-		v := a.take(r, "prefix", "start", "end")
+		v := a.take(r, "prefix!", "start", "end")
 		s, _, ok := r.window(subject(r, of), a, v[1:])
 		if !ok {
 			return false
@@ -231,13 +234,13 @@ func (r *run) window(s string, a arguments, v []any) (part string, offset int, o
 
 func removed(trim func(s, part string) string) methodOf {
 	return func(r *run, of any, a arguments) any {
-		return likeText(of, trim(subject(r, of), a.text(r, a.take(r, "prefix")[0], "")))
+		return likeText(of, trim(subject(r, of), a.text(r, a.take(r, "prefix!")[0], "")))
 	}
 }
 
 func found(index func(s, part string) int, must bool) methodOf {
 	return func(r *run, of any, a arguments) any {
-		v := a.take(r, "sub", "start", "end")
+		v := a.take(r, "sub!", "start", "end")
 		part := a.text(r, v[0], "")
 		s, offset, ok := r.window(subject(r, of), a, v[1:])
 		i := -1
@@ -255,7 +258,7 @@ func found(index func(s, part string) int, must bool) methodOf {
 }
 
 func textCount(r *run, of any, a arguments) any {
-	v := a.take(r, "sub", "start", "end")
+	v := a.take(r, "sub!", "start", "end")
 	part := a.text(r, v[0], "")
 	s, _, ok := r.window(subject(r, of), a, v[1:])
 	if !ok {
@@ -266,7 +269,7 @@ func textCount(r *run, of any, a arguments) any {
 
 func padded(left, right int) methodOf {
 	return func(r *run, of any, a arguments) any {
-		v := a.take(r, "width", "fillchar")
+		v := a.take(r, "width!", "fillchar")
 		s, fill := subject(r, of), a.text(r, v[1], " ")
 		if utf8.RuneCountInString(fill) != 1 {
 			r.fail(nil, "The fill character must be exactly one character long")
@@ -288,7 +291,7 @@ func padded(left, right int) methodOf {
 
 func textZfill(r *run, of any, a arguments) any {
 	s := subject(r, of)
-	missing := a.integer(r, a.take(r, "width")[0], 0) - int64(r.count(s))
+	missing := a.integer(r, a.take(r, "width!")[0], 0) - int64(r.count(s))
 	if missing <= 0 {
 		return of
 	}

@@ -95,9 +95,9 @@ func (r *run) needDefined(values ...any) {
 	}
 }
 
-// needLax ends the run if a value is undefined in strict mode, or refused.
+// needLax ends the run if a value is undefined in strict mode.
 func (r *run) needLax(v any) {
-	if u, ok := v.(*undefined); ok && (u.strict || u.refused) {
+	if u, ok := v.(*undefined); ok && u.strict {
 		r.failUndefined(u)
 	}
 }
