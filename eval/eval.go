@@ -28,6 +28,7 @@ type Options struct {
 	Memory    int64        // bytes for weights, activations, states, keys and values; 0 is no bound
 	Journal   string       // file that keeps what was computed; "" for none
 	Key       string       // what else results depend on: kernels, an adapter
+	Judge     *Evaluation  // another model's, whose continuations this one gives losses
 
 	// Begin, if given, is called once before scoring and once before generating, where there is anything to do.
 	Begin func(Forecast)
@@ -57,6 +58,8 @@ type Evaluation struct {
 	Tasks  []*Evaluated
 	Groups []task.Result
 	Length int // tokens that the model was given at most
+
+	vocabulary, bootstrap int
 }
 
 // Evaluated is a task with what the model made of its items.
@@ -65,6 +68,8 @@ type Evaluated struct {
 	Responses [][]task.Response // of each item
 	Scores    [][]task.Score    // of each item, one a filter
 	Total     task.Result
+
+	continued []continued // of a continuation task, by item
 }
 
 // Run evaluates a model on the tasks of a set.
@@ -101,22 +106,30 @@ func Run(ctx context.Context, m *decoder.Model, set *task.Set, o Options) (*Eval
 	if err := w.run(ctx, m, o); err != nil {
 		return nil, err
 	}
-	return v, v.total(m.Spec.V, o.Bootstrap)
+	v.vocabulary, v.bootstrap = m.Spec.V, o.Bootstrap
+	if o.Judge != nil {
+		if err := o.Judge.total(); err != nil {
+			return nil, err
+		}
+	}
+	return v, v.total()
 }
 
 // total scores the responses.
-func (v *Evaluation) total(vocabulary, bootstrap int) error {
+func (v *Evaluation) total() error {
 	results := map[string]task.Result{}
+	v.Groups = nil
 	for _, t := range v.Tasks {
-		for i, it := range t.Items {
-			s, err := t.Score(it, t.Responses[i], vocabulary)
+		t.Scores = nil
+		for i := range t.Items {
+			s, err := t.score(i, v.vocabulary)
 			if err != nil {
 				return err
 			}
 			t.Scores = append(t.Scores, s)
 		}
 		var err error
-		if t.Total, err = t.Run.Total(t.Scores, task.TotalOptions{Draws: bootstrap}); err != nil {
+		if t.Total, err = t.Run.Total(t.Scores, task.TotalOptions{Draws: v.bootstrap}); err != nil {
 			return err
 		}
 		results[t.Task.Name] = t.Total

@@ -21,8 +21,7 @@ const generationsAtOnce = 64
 // generate lets the model go on from the prompts that the journal does not have.
 func (w *work) generate(ctx context.Context, m *decoder.Model, o Options, j *journal) error {
 	var missing []*generation
-	for i := range w.generations {
-		g := &w.generations[i]
+	for _, g := range w.generations {
 		g.key = g.hash()
 		if ids, known := j.texts[g.key]; known {
 			w.finish(g, ids)
@@ -119,7 +118,10 @@ func (r *generating) run(ctx context.Context, all []*generation, atOnce int) err
 
 // one generates a text and keeps it.
 func (r *generating) one(ctx context.Context, g *generation) error {
-	request := generate.Request{Prompt: g.prompt, MaxTokens: g.most, Ends: r.options.Ends}
+	request := generate.Request{Prompt: g.prompt, MaxTokens: g.most}
+	if !g.open {
+		request.Ends = r.options.Ends
+	}
 	request.Temperature = g.temperature
 	var ids []int
 	request.Emit = func(t generate.Token) bool {
@@ -151,5 +153,6 @@ func (w *work) text(ids []int) string { return w.encoder.tokenizer.Decode(ids, t
 
 // finish makes a text the item's response.
 func (w *work) finish(g *generation, ids []int) {
-	g.task.Responses[g.item][g.response] = task.Response{Text: task.Cut(w.text(ids), g.until), Tokens: len(ids)}
+	g.ids = ids
+	*g.to = task.Response{Text: task.Cut(w.text(ids), g.until), Tokens: len(ids)}
 }

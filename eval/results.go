@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"shallow/dataset"
 	"shallow/eval/task"
 	"shallow/internal/atomicfile"
 )
@@ -51,15 +52,17 @@ type Config struct {
 
 // Settings are what a score depends on beside the task.
 type Settings struct {
-	Tool       string       `json:"tool"`
-	ConfigHash string       `json:"config_hash"`
-	Layers     int          `json:"layers"`         // of the checkpoint
-	Drop       []int        `json:"drop,omitempty"` // left out of them
-	Adapter    string       `json:"adapter_hash,omitempty"`
-	Kernels    string       `json:"kernels"`
-	Precision  string       `json:"precision"` // in which products are multiplied
-	Baseline   string       `json:"baseline,omitempty"`
-	Paired     []Difference `json:"paired_differences,omitempty"`
+	Tool       string                    `json:"tool"`
+	ConfigHash string                    `json:"config_hash"`
+	Layers     int                       `json:"layers"`         // of the checkpoint
+	Drop       []int                     `json:"drop,omitempty"` // left out of them
+	Adapter    string                    `json:"adapter_hash,omitempty"`
+	AdapterDir string                    `json:"adapter,omitempty"`
+	Kernels    string                    `json:"kernels"`
+	Precision  string                    `json:"precision"` // in which products are multiplied
+	Baseline   string                    `json:"baseline,omitempty"`
+	Paired     []Difference              `json:"paired_differences,omitempty"`
+	Data       map[string][]dataset.File `json:"data"` // that each task was read from
 }
 
 // Write writes results.json and a samples_<task>.jsonl for each task to a directory.
@@ -79,10 +82,12 @@ func (v *Evaluation) Write(dir string, r *Results) error {
 // Fill adds what was found to what the caller knows of the model.
 func (v *Evaluation) Fill(r *Results, o Options, took time.Duration) {
 	r.Results, r.Configs, r.Samples = map[string]task.Result{}, map[string]json.RawMessage{}, map[string]Samples{}
+	r.Shallow.Data = map[string][]dataset.File{}
 	for _, t := range v.Tasks {
 		r.Results[t.Task.Name] = t.Total
 		r.Configs[t.Task.Name] = t.Task.Config(t.NumFewshot)
 		r.Samples[t.Task.Name] = Samples{t.Original, len(t.Items)}
+		r.Shallow.Data[t.Task.Name] = t.Files
 	}
 	for _, g := range v.Groups {
 		r.Results[g.Name] = g

@@ -16,10 +16,11 @@ func (w *work) run(ctx context.Context, m *decoder.Model, o Options) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, j.close()) }()
-	if err := w.score(ctx, m, o, j); err != nil {
+	if err := w.generate(ctx, m, o, j); err != nil {
 		return err
 	}
-	return w.generate(ctx, m, o, j)
+	w.judge(o.Judge)
+	return w.score(ctx, m, o, j)
 }
 
 // score computes log-likelihoods.

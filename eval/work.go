@@ -13,14 +13,14 @@ type work struct {
 	encoder     *encoder
 	requests    []score.Request
 	owners      []owner
-	generations []generation
+	generations []*generation
 }
 
-// owner is an item's response that a request's result is added to.
+// owner is the response of an item that an answer belongs to.
 type owner struct {
-	task     *Evaluated
-	item     int
-	response int
+	task *Evaluated
+	item int
+	to   *task.Response
 }
 
 // generation is a text that is to be generated.
@@ -29,8 +29,10 @@ type generation struct {
 	prompt      []int
 	most        int
 	until       []string
+	open        bool // goes on past end tokens
 	temperature float64
 	key         string // of the journal
+	ids         []int  // what came
 }
 
 // add turns item i of a task into requests.
@@ -61,6 +63,8 @@ func (w *work) add(t *Evaluated, i int) error {
 		return w.answers(t, i, it)
 	case task.Generate:
 		return w.generation(t, i, it)
+	case task.Continuation:
+		return w.continuation(t, i, it)
 	}
 	return fmt.Errorf("output_type %q cannot be evaluated", t.Task.OutputType)
 }
@@ -74,19 +78,19 @@ func (w *work) choices(t *Evaluated, i int, it *task.Item) error {
 			return err
 		}
 		t.Responses[i][c] = task.Response{Greedy: true, Tokens: len(r.Continuation)}
-		w.ask(owner{t, i, c}, r)
+		w.ask(owner{t, i, &t.Responses[i][c]}, r)
 	}
 	return nil
 }
 
 // whole asks for the log-likelihood of a text, in windows.
 func (w *work) whole(t *Evaluated, i int, windows []score.Request) {
-	response := task.Response{Greedy: true}
+	t.Responses[i] = []task.Response{{Greedy: true}}
+	to := &t.Responses[i][0]
 	for _, r := range windows {
-		response.Tokens += len(r.Continuation)
-		w.ask(owner{t, i, 0}, r)
+		to.Tokens += len(r.Continuation)
+		w.ask(owner{t, i, to}, r)
 	}
-	t.Responses[i] = []task.Response{response}
 }
 
 // answers asks for one token behind the prompt, with as many examples as fit.
@@ -112,7 +116,7 @@ func (w *work) answers(t *Evaluated, i int, it *task.Item) error {
 			return err
 		}
 		t.Responses[i][c] = task.Response{Greedy: true, Tokens: 1}
-		w.ask(owner{t, i, c}, score.Request{Context: ids, Continuation: []int{id}})
+		w.ask(owner{t, i, &t.Responses[i][c]}, score.Request{Context: ids, Continuation: []int{id}})
 	}
 	return nil
 }
@@ -128,8 +132,8 @@ func (w *work) generation(t *Evaluated, i int, it *task.Item) error {
 		until = append(until, w.encoder.tokenizer.Decode([]int{eos}, false))
 	}
 	t.Responses[i] = make([]task.Response, 1)
-	w.generations = append(w.generations, generation{
-		owner: owner{t, i, 0}, prompt: ids, most: g.MaxTokens, until: until, temperature: g.Temperature,
+	w.generations = append(w.generations, &generation{
+		owner: owner{t, i, &t.Responses[i][0]}, prompt: ids, most: g.MaxTokens, until: until, temperature: g.Temperature,
 	})
 	return nil
 }
@@ -140,12 +144,11 @@ func (w *work) ask(to owner, r score.Request) {
 
 // add adds a request's result to the response that it belongs to.
 func (o owner) add(r score.Result) {
-	to := &o.task.Responses[o.item][o.response]
-	to.LogLikelihood += r.LogLikelihood
-	to.Greedy = to.Greedy && r.Greedy
+	o.to.LogLikelihood += r.LogLikelihood
+	o.to.Greedy = o.to.Greedy && r.Greedy
 }
 
-// String says whose a request is.
+// String says whose an answer is.
 func (o owner) String() string {
 	return fmt.Sprintf("%s, document %d", o.task.Task.Name, o.task.Items[o.item].DocID)
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,12 +29,13 @@ type evalCommand struct {
 	NumFewshot *int     `help:"Examples before each question, instead of the task's own number." placeholder:"N"`
 	Limit      float64  `help:"Documents of each task: a number, or a part below 1; 0 is all." default:"0"`
 	Seed       uint64   `help:"Draws the examples." default:"1234"`
+	MaxGenToks int      `help:"Tokens to generate at most, instead of the task's own number; 0 leaves that." default:"0" placeholder:"N"`
 	MaxLength  int      `help:"Tokens the model is given at most; 0 is the model's own length." default:"0" placeholder:"N"`
 	Bootstrap  int      `name:"bootstrap-iters" help:"Draws for standard errors that have no formula; 0 gives no standard errors." default:"100000" placeholder:"N"`
 	Plan       string   `help:"plan.json whose layers are left out; nothing is written to the model." placeholder:"FILE"`
 	Layers     string   `help:"Or the layers to leave out, as 21:29." placeholder:"RANGES"`
 	Adapter    string   `help:"PEFT adapter to use, a directory." placeholder:"DIR"`
-	Baseline   string   `help:"Another model, such as the unpruned one: each score is compared with its, document by document." placeholder:"MODEL"`
+	Baseline   string   `help:"Another model, such as the unpruned one, or the --output of an evaluation of it: each score is compared with its, document by document." placeholder:"MODEL"`
 	engineFlags
 	memoryFlag
 	Markdown bool `help:"Print the table as Markdown."`
@@ -78,8 +81,8 @@ func (c *evalCommand) Validate() error {
 		return errors.New("--limit must not be negative")
 	case c.NumFewshot != nil && *c.NumFewshot < 0:
 		return errors.New("--num-fewshot must not be negative")
-	case c.MaxLength < 0 || c.Bootstrap < 0:
-		return errors.New("--max-length and --bootstrap must not be negative")
+	case c.MaxLength < 0 || c.MaxGenToks < 0 || c.Bootstrap < 0:
+		return errors.New("--max-length, --max-gen-toks and --bootstrap-iters must not be negative")
 	}
 	return nil
 }
@@ -100,13 +103,19 @@ func (c *evalCommand) Run(ctx context.Context) error {
 			return fmt.Errorf("eval: %w", err)
 		}
 	}
-	one, err := c.evaluate(ctx, set, rows, c.Model, true)
+	own := subject{model: c.Model, layers: c.Layers, plan: c.Plan, adapter: c.Adapter, journal: c.journal(c.Output, "eval.journal")}
+	one, err := c.evaluate(ctx, set, rows, own)
 	if err != nil {
 		return err
 	}
 	var differences []eval.Difference
 	if c.Baseline != "" {
-		baseline, err := c.evaluate(ctx, set, rows, c.Baseline, false)
+		other, err := c.baseline()
+		if err != nil {
+			return err
+		}
+		other.judge = one.Evaluation
+		baseline, err := c.evaluate(ctx, set, rows, other)
 		if err != nil {
 			return err
 		}
@@ -142,9 +151,49 @@ type evaluated struct {
 	took    time.Duration
 }
 
-// evaluate opens a model and evaluates it. Layers and adapter are those of the command's own model, not of a baseline.
-func (c *evalCommand) evaluate(ctx context.Context, set *task.Set, rows task.Rows, model string, own bool) (*evaluated, error) {
-	e, err := c.open(ctx, model, true, c.Quiet)
+// subject is a model to evaluate.
+type subject struct {
+	model, layers, plan, adapter string
+	journal                      string
+	judge                        *eval.Evaluation
+}
+
+// baseline is the model of --baseline, or that of an earlier evaluation, whose journal then serves again.
+func (c *evalCommand) baseline() (subject, error) {
+	data, err := os.ReadFile(filepath.Join(c.Baseline, "results.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return subject{model: c.Baseline, journal: c.journal(c.Output, "baseline.journal")}, nil
+	}
+	if err != nil {
+		return subject{}, fmt.Errorf("eval: --baseline: %w", err)
+	}
+	var r eval.Results
+	if err := json.Unmarshal(data, &r); err != nil {
+		return subject{}, fmt.Errorf("eval: --baseline: %s: %w", filepath.Join(c.Baseline, "results.json"), err)
+	}
+	if r.Source != "shallow" {
+		return subject{}, fmt.Errorf("eval: --baseline: %s holds results that shallow eval has not written: name the model", c.Baseline)
+	}
+	s := subject{model: r.Model, adapter: r.Shallow.AdapterDir, journal: c.journal(c.Baseline, "eval.journal")}
+	for i, l := range r.Shallow.Drop {
+		if i > 0 {
+			s.layers += ","
+		}
+		s.layers += fmt.Sprintf("%d:%d", l, l+1)
+	}
+	return s, nil
+}
+
+func (c *evalCommand) journal(dir, name string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, name)
+}
+
+// evaluate opens a model and evaluates it.
+func (c *evalCommand) evaluate(ctx context.Context, set *task.Set, rows task.Rows, of subject) (*evaluated, error) {
+	e, err := c.open(ctx, of.model, true, c.Quiet)
 	if err != nil {
 		return nil, err
 	}
@@ -157,44 +206,39 @@ func (c *evalCommand) evaluate(ctx context.Context, set *task.Set, rows task.Row
 	kernels := e.device.Level().String()
 	v := &evaluated{options: eval.Options{
 		Rows: rows, Tokenizer: t, Ends: generate.Ends(e.Checkpoint), MaxLength: c.MaxLength, Bootstrap: c.Bootstrap,
-		Task:   task.Options{NumFewshot: c.NumFewshot, Limit: c.Limit, Seed: &c.Seed},
-		Memory: c.bytes(), Key: kernels,
+		Task:   task.Options{NumFewshot: c.NumFewshot, Limit: c.Limit, Seed: &c.Seed, MaxTokens: c.MaxGenToks},
+		Memory: c.bytes(), Key: kernels, Journal: of.journal, Judge: of.judge,
 	}}
 	s := &v.results.Shallow
 	s.Tool, s.ConfigHash, s.Layers = "shallow "+version, e.Checkpoint.Config.Hash(), e.Spec.L
 	s.Kernels, s.Precision, s.Baseline = kernels, e.Multiplies().String(), c.Baseline
-	if own {
-		if s.Drop, err = c.drop(e); err != nil {
+	if s.Drop, err = of.drop(e); err != nil {
+		return nil, err
+	}
+	v.options.Drop = s.Drop
+	if of.adapter != "" {
+		hash, release, err := heal.Use(e.Model, of.adapter)
+		if err != nil {
 			return nil, err
 		}
-		v.options.Drop = s.Drop
-		if c.Adapter != "" {
-			hash, release, err := heal.Use(e.Model, c.Adapter)
-			if err != nil {
-				return nil, err
-			}
-			defer release()
-			s.Adapter = hash
-			v.options.Key += " " + hash
-		}
-	}
-	if c.Output != "" {
-		v.options.Journal = filepath.Join(c.Output, map[bool]string{true: "eval.journal", false: "baseline.journal"}[own])
+		defer release()
+		s.Adapter, s.AdapterDir = hash, of.adapter
+		v.options.Key += " " + hash
 	}
 	show := newEvalProgress(e.Spec.L-len(v.options.Drop), c.Quiet)
 	defer show.close()
 	v.options.Begin, v.options.Progress = show.begin, show.report
 	v.Evaluation, err = eval.Run(ctx, e.Model, set, v.options)
 	show.close()
-	if errors.Is(err, context.Canceled) && !c.Quiet && c.Output != "" {
+	if errors.Is(err, context.Canceled) && !c.Quiet && of.journal != "" {
 		note("the same command goes on where it was")
 	}
 	if err != nil {
 		return nil, err
 	}
 	v.took = time.Since(began)
-	v.results.Source, v.results.Model = "shallow", model
-	v.results.Config = eval.Config{Model: "shallow", Args: c.arguments(model), Parameters: parameters(e.Checkpoint), DType: e.Multiplies().String(), Device: e.device.String()}
+	v.results.Source, v.results.Model = "shallow", of.model
+	v.results.Config = eval.Config{Model: "shallow", Args: c.arguments(of.model), Parameters: parameters(e.Checkpoint), DType: e.Multiplies().String(), Device: e.device.String()}
 	return v, nil
 }
 
@@ -217,19 +261,19 @@ func (c *evalCommand) arguments(model string) string {
 }
 
 // drop are the layers that are left out.
-func (c *evalCommand) drop(e *engine) ([]int, error) {
-	if c.Layers != "" {
-		return plan.ParseLayers(c.Layers, e.Spec.L)
+func (s subject) drop(e *engine) ([]int, error) {
+	if s.layers != "" {
+		return plan.ParseLayers(s.layers, e.Spec.L)
 	}
-	if c.Plan == "" {
+	if s.plan == "" {
 		return nil, nil
 	}
-	p, err := plan.Read(c.Plan)
+	p, err := plan.Read(s.plan)
 	if err != nil {
 		return nil, err
 	}
 	if p.Layers != e.Spec.L {
-		return nil, fmt.Errorf("eval: %s is for %d layers, the model has %d", c.Plan, p.Layers, e.Spec.L)
+		return nil, fmt.Errorf("eval: %s is for %d layers, the model has %d", s.plan, p.Layers, e.Spec.L)
 	}
 	return p.Drop, nil
 }

@@ -70,6 +70,8 @@ func (t *Task) check(file string, m *mapping) error {
 		return at("doc_to_choice").fail("doc_to_choice: the task %s lacks it, which output_type %s needs", t.Name, t.OutputType)
 	case len(t.Filters) > 0 && t.OutputType != Generate:
 		return at("filter_list").fail("filter_list: filters are for generated texts, the output_type is %s", t.OutputType)
+	case (t.OutputType == Continuation) != (t.Lengths.Prompt > 0 && t.Lengths.Of != nil):
+		return at("continuation").fail("continuation: prompt_tokens and lengths go with output_type %s, the output_type is %s", Continuation, t.OutputType)
 	case t.fewshot.dropToFit && t.OutputType != AnswerToken:
 		return at("fewshot_config").fail("fewshot_config: drop_to_fit: it goes with output_type %s only", AnswerToken)
 	}
@@ -124,6 +126,7 @@ func (t *Task) keys() table {
 		"dataset_path":     text(&t.DatasetPath)("dataset_path"),
 		"dataset_name":     text(&t.DatasetName)("dataset_name"),
 		"dataset_kwargs":   t.readFiles,
+		"continuation":     t.readLengths,
 		"training_split":   text(&t.TrainingSplit)("training_split"),
 		"validation_split": text(&t.ValidationSplit)("validation_split"),
 		"test_split":       text(&t.TestSplit)("test_split"),

@@ -41,12 +41,16 @@ var metricKinds = map[string]struct {
 	"token_perplexity": {[]OutputType{Rolling, NextToken}, "token_perplexity", false},
 	"loss_per_token":   {[]OutputType{Rolling, NextToken}, "loss", false},
 	"loss_norm":        {[]OutputType{Rolling, NextToken}, "loss", false},
+	// Ours: of what a model writes by itself.
+	"agreement":     {[]OutputType{Continuation}, "mean", true},
+	"baseline_loss": {[]OutputType{Continuation}, "mean", false},
+	"repetition":    {[]OutputType{Continuation}, "mean", false},
 }
 
 // defaults are the metrics of a task that names none.
 var defaults = map[OutputType][]string{
 	MultipleChoice: {"acc", "acc_norm"}, LogLikelihood: {"perplexity", "acc"}, Generate: {"exact_match"}, AnswerToken: {"acc"},
-	Rolling: {"word_perplexity", "byte_perplexity", "bits_per_byte"}, NextToken: {"loss_norm"},
+	Rolling: {"word_perplexity", "byte_perplexity", "bits_per_byte"}, NextToken: {"loss_norm"}, Continuation: {"agreement", "baseline_loss", "repetition"},
 }
 
 // aggregation makes one number of an item's values: at(Σ value / Σ weight), with the slope of at for standard errors.

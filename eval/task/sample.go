@@ -100,6 +100,8 @@ func (r *Run) responses(it *Item, responses []Response, s Score) (all, filtered 
 			texts = append(texts, Cut(a.Text, it.Generation.Until))
 		}
 		return []any{texts}, []any{s.Extracted}
+	case r.Task.OutputType == Continuation:
+		return []any{[]any{responses[0].Text}}, []any{responses[0].Text}
 	case r.Task.rolling():
 		ll := pytext.Float(responses[0].LogLikelihood)
 		return []any{[]any{ll}}, []any{ll}

@@ -20,7 +20,7 @@ const (
 	NextToken      OutputType = "next_token_loss"       // the log-likelihood of a text's ids but the first, cut at the model's length
 )
 
-var outputTypes = []OutputType{MultipleChoice, LogLikelihood, Rolling, Generate, AnswerToken, NextToken}
+var outputTypes = []OutputType{MultipleChoice, LogLikelihood, Rolling, Generate, AnswerToken, NextToken, Continuation}
 
 // Task is one task file. It is read-only once loaded and safe for concurrent use.
 type Task struct {
@@ -34,6 +34,7 @@ type Task struct {
 	Metrics    []Metric
 	Filters    []Filter
 	Generation Generation
+	Lengths    Lengths // of a continuation
 
 	DatasetPath, DatasetName                        string
 	TrainingSplit, ValidationSplit, TestSplit       string
@@ -92,7 +93,9 @@ func (t *Task) exampleSplit() string {
 func (t *Task) choices() bool { return t.OutputType == MultipleChoice || t.OutputType == AnswerToken }
 
 // rolling tells whether the task scores whole texts.
-func (t *Task) rolling() bool { return t.OutputType == Rolling || t.OutputType == NextToken }
+func (t *Task) rolling() bool {
+	return t.OutputType == Rolling || t.OutputType == NextToken || t.OutputType == Continuation
+}
 
 // Title is what tables call the task.
 func (t *Task) Title() string {
