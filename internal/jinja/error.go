@@ -3,7 +3,6 @@ package jinja
 import (
 	"errors"
 	"fmt"
-	"runtime"
 )
 
 // The kinds of errors that a caller may want to tell apart, by errors.Is.
@@ -32,8 +31,5 @@ func recovered(p any, line int) error {
 	if e, ok := p.(*Error); ok {
 		return e
 	}
-	if e, ok := p.(runtime.Error); ok {
-		return &Error{Line: line, Message: "internal error: " + e.Error()}
-	}
-	panic(p)
+	return &Error{Line: line, Message: fmt.Sprintf("internal error: %v", p)} // a fault of ours must not end a server
 }

@@ -1,6 +1,9 @@
 package jinja
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // expression reads one expression; conditional says whether "a if b else c" may stand here.
 func (p *parser) expression(conditional bool) expression {
@@ -162,11 +165,12 @@ func (p *parser) primary() expression {
 		}
 		return &nameNode{line: t.line, name: t.value}
 	case text:
-		s := t.value
+		var s strings.Builder
+		s.WriteString(t.value)
 		for p.peek().kind == text {
-			s += p.next().value
+			s.WriteString(p.next().value)
 		}
-		return constant{s}
+		return constant{s.String()}
 	case integer, float:
 		return constant{t.num}
 	case operator:

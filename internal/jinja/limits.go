@@ -8,7 +8,7 @@ const (
 	maxNesting = 500     // of expressions and blocks in the source
 	maxDepth   = 5000    // of nodes being run inside each other, macros included
 	maxData    = 200     // of lists and objects inside each other
-	maxWork    = 1 << 29 // bytes made or looked at; a step counts as stepWork
+	maxWork    = 1 << 28 // bytes made or looked at; a step counts as stepWork
 	maxText    = 1 << 26 // bytes of one string or of the output
 	maxRange   = 100_000 // numbers of one range(), as in Jinja's sandbox
 	stepWork   = 32

@@ -87,6 +87,7 @@ func (n *forNode) run(r *run, s *scope) flow {
 func (n *forNode) loop(r *run, s *scope, over any, depth int64) {
 	items := r.iterate(over)
 	if n.test != nil {
+		r.items(len(items))
 		items = slices.DeleteFunc(slices.Clone(items), func(item any) bool {
 			inner := s.inner()
 			n.target.assign(r, inner, item)

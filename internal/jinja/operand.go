@@ -218,7 +218,9 @@ type argumentNodes struct {
 func (n *argumentNodes) eval(r *run, s *scope) arguments {
 	a := arguments{list: r.evalAll(n.list, s), names: n.names[:len(n.names):len(n.names)], named: r.evalAll(n.named, s)}
 	if n.rest != nil {
-		a.list = append(a.list, r.iterate(r.eval(n.rest, s))...)
+		rest := r.iterate(r.eval(n.rest, s))
+		r.items(len(rest))
+		a.list = append(a.list, rest...)
 	}
 	if n.restNamed != nil {
 		m, ok := r.eval(n.restNamed, s).(*Map)

@@ -9,6 +9,7 @@ import (
 type Template struct {
 	body    []statement
 	dialect *dialect
+	budget  int64 // of one run: maxWork
 }
 
 // dialect is where the two users of Jinja differ.
@@ -47,13 +48,13 @@ func parse(source string, d *dialect) (t *Template, err error) {
 		return nil, &Error{Line: 1, Message: fmt.Sprintf("the template has %d bytes, at most %d are read", len(source), maxSource), kind: ErrLimit}
 	}
 	p.tokens = lex(source, d)
-	return &Template{body: p.statements(nil), dialect: d}, nil
+	return &Template{body: p.statements(nil), dialect: d, budget: maxWork}, nil
 }
 
 // Render gives the text. vars are the names the template sees: nil, bool, int, int64, float64, string, []any, []string,
 // map[string]any (its keys in alphabetical order), *Map, json.RawMessage and json.Number, nested as one likes.
 func (t *Template) Render(vars map[string]any) (text string, err error) {
-	r := &run{dialect: t.dialect, budget: maxWork, line: 1}
+	r := &run{dialect: t.dialect, budget: t.budget, line: 1}
 	defer func() {
 		if p := recover(); p != nil {
 			text, err = "", recovered(p, r.line)

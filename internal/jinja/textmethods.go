@@ -194,6 +194,7 @@ func affix(has func(s, part string) bool) methodOf {
 			candidates = t.items
 		}
 		for _, c := range candidates {
+			r.work(stepWork)
 			part, ok := asText(c)
 			if !ok {
 				r.needLax(c)
