@@ -31,8 +31,10 @@ type program struct {
 	Prune    pruneCommand    `cmd:"" help:"Cut layers out of a checkpoint and prove the result."`
 	Heal     healCommand     `cmd:"" help:"Finetune a model, as after layers were cut out of it."`
 	Merge    mergeCommand    `cmd:"" help:"Put an adapter into a model's weights."`
+	Eval     evalCommand     `cmd:"" help:"Score a model on benchmarks."`
 	States   statesCommand   `cmd:"" help:"Write the residual stream at every layer, and logits."`
 	Generate generateCommand `cmd:"" help:"Continue a text."`
+	Serve    serveCommand    `cmd:"" help:"Serve a model over HTTP, as OpenAI's interface does."`
 	Tokenize tokenizeCommand `cmd:"" help:"Turn texts into token ids, or back."`
 	Bench    benchCommand    `cmd:"" help:"Show what this machine does, and how fast it measures and runs a model."`
 
