@@ -1,4 +1,4 @@
-// Package generate continues a prompt token by token.
+// Package generate continues prompts token by token: one with [Run], many at once with an [Engine].
 package generate
 
 import (
