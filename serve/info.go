@@ -7,13 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"shallow/tokenizer"
 )
 
-// tokenizerInfo is what GET /tokenizer_info says of a model directory: tokenizer_config.json as it is, but with bos_token,
-// eos_token and pad_token as plain texts or null, and with one chat template. A negative id is no token.
+// tokenizerInfo is what GET /tokenizer_info says of a model directory: tokenizer_config.json as it is, but with the names of
+// special tokens as plain texts or null, and with one chat template. A negative id is no token.
 func tokenizerInfo(dir string, t *tokenizer.Tokenizer, bos, eos int) (map[string]any, error) {
 	info := map[string]any{}
 	data, err := readFile(filepath.Join(dir, "tokenizer_config.json"))
@@ -33,8 +34,10 @@ func tokenizerInfo(dir string, t *tokenizer.Tokenizer, bos, eos int) (map[string
 	if eos >= 0 {
 		info["eos_token"] = t.Piece(eos)
 	}
-	if object, ok := info["pad_token"].(map[string]any); ok {
-		info["pad_token"] = object["content"]
+	for name, value := range info {
+		if object, ok := value.(map[string]any); ok && strings.HasSuffix(name, "_token") {
+			info[name] = object["content"]
+		}
 	}
 	template, err := readFile(filepath.Join(dir, "chat_template.jinja"))
 	if err != nil {

@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 //	corpus FILE            writes short texts as .jsonl
 //	ids FILE N T           writes N sequences of T token ids as .jsonl
 //	code N COMMAND ARG…    runs a command that exits with code N
+//	serve ARG…             runs shallow serve in the background until it says its address
+//	ask METHOD PATH [BODY] sends the server a request
+//	terminate              stops the server with SIGTERM
 //	hub REPO DIR           serves a folder as models/owner/name or datasets/owner/name, on a hub of the script's own
 //
 // Without it there is no network.
@@ -36,7 +39,10 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               setUpHub,
+		Setup: func(e *testscript.Env) error {
+			e.Values[serverKey{}] = new(*running)
+			return setUpHub(e)
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"model": func(ts *testscript.TestScript, neg bool, args []string) {
 				ts.Check(demo.WriteModel(ts.MkAbs(args[0]), 1))
@@ -53,6 +59,10 @@ func TestScripts(t *testing.T) {
 			"ids":     writeIDs,
 			"code":    exitCode,
 			"hub":     serveHub,
+
+			"serve":     startServer,
+			"ask":       askServer,
+			"terminate": terminateServer,
 		},
 	})
 }
