@@ -3,6 +3,7 @@ package jinja
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -79,7 +80,7 @@ func (r *run) join(a, b any) (any, bool) {
 		return nil, false
 	}
 	r.items(len(*x) + len(*y))
-	items := append((*x)[:len(*x):len(*x)], *y...)
+	items := slices.Concat(*x, *y)
 	if _, ok := a.(*tuple); ok {
 		return &tuple{items: items}, true
 	}

@@ -199,7 +199,7 @@ func (r *run) member(of any, name string) (any, bool) {
 	case *Map:
 		return method(of, name, mapMethods[name])
 	case *namespace:
-		return x.Map.Get(name)
+		return x.Get(name)
 	case interface{ attribute(string) (any, bool) }:
 		return x.attribute(name)
 	case bool, int64, float64:

@@ -73,13 +73,8 @@ func (a arguments) integer(r *run, v any, standard int64) int64 {
 	return n
 }
 
-// flag reads an argument for its truth.
-func (a arguments) flag(r *run, v any, standard bool) bool {
-	if !given(v) {
-		return standard
-	}
-	return r.truth(v)
-}
+// flag reads an argument for its truth; absent is false.
+func (a arguments) flag(r *run, v any) bool { return given(v) && r.truth(v) }
 
 type callable interface {
 	invoke(r *run, a arguments) any

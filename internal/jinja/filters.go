@@ -109,7 +109,7 @@ func filterDefault(r *run, v any, a arguments) any {
 	if !given(args[0]) {
 		args[0] = ""
 	}
-	if _, missing := v.(*undefined); missing || a.flag(r, args[1], false) && !r.truth(v) {
+	if _, missing := v.(*undefined); missing || a.flag(r, args[1]) && !r.truth(v) {
 		return args[0]
 	}
 	return v
@@ -311,11 +311,11 @@ func filterIndent(r *run, v any, a arguments) any {
 	}
 	r.text(len(s) + len(lines)*len(indent))
 	for i := 1; i < len(lines); i++ {
-		if lines[i] != "" || a.flag(r, args[2], false) {
+		if lines[i] != "" || a.flag(r, args[2]) {
 			lines[i] = indent + lines[i]
 		}
 	}
-	if a.flag(r, args[1], false) {
+	if a.flag(r, args[1]) {
 		lines[0] = indent + lines[0]
 	}
 	return likeText(v, strings.Join(lines, "\n"))
@@ -346,7 +346,7 @@ func filterTruncate(r *run, v any, a arguments) any {
 		return s
 	}
 	cut := string(runes[:keep])
-	if i := strings.LastIndexByte(cut, ' '); i >= 0 && !a.flag(r, args[1], false) {
+	if i := strings.LastIndexByte(cut, ' '); i >= 0 && !a.flag(r, args[1]) {
 		cut = cut[:i]
 	}
 	return cut + end

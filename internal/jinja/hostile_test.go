@@ -65,7 +65,10 @@ func TestHostile(t *testing.T) {
 				template.budget = maxWork / 16 // to be done sooner
 				text, err = template.Render(nil)
 			}
-			if !errors.Is(err, ErrLimit) && !(name == "filters" && err == nil) {
+			if name == "filters" && err == nil { // a chain of them is no recursion that Go minds
+				return
+			}
+			if !errors.Is(err, ErrLimit) {
 				t.Errorf("got %.100q, %v, want ErrLimit", text, err)
 			}
 		})

@@ -95,11 +95,9 @@ func (l *lexer) add(k kind, value string) {
 }
 
 // advance moves over n bytes.
-func (l *lexer) advance(n int) string {
-	s := l.src[l.pos : l.pos+n]
+func (l *lexer) advance(n int) {
+	l.line += strings.Count(l.src[l.pos:l.pos+n], "\n")
 	l.pos += n
-	l.line += strings.Count(s, "\n")
-	return s
 }
 
 func (l *lexer) skipSpace() {

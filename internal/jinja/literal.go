@@ -30,7 +30,7 @@ func Literal(source string) (v any, err error) {
 	p.expect(variableEnd, "")
 	p.expect(endOfFile, "")
 	r := &run{dialect: p.dialect, budget: maxWork, line: 1}
-	return toGo(r, literal(e, r)), nil
+	return toGo(literal(e, r)), nil
 }
 
 // literal evaluates what is written out and refuses all that would have to be computed.
@@ -67,17 +67,17 @@ func literal(e expression, r *run) any {
 }
 
 // toGo gives lists as []any.
-func toGo(r *run, v any) any {
+func toGo(v any) any {
 	switch x := v.(type) {
 	case *list:
 		items := make([]any, len(x.items))
 		for i, item := range x.items {
-			items[i] = toGo(r, item)
+			items[i] = toGo(item)
 		}
 		return items
 	case *Map:
 		for i := range x.values {
-			x.values[i] = toGo(r, x.values[i])
+			x.values[i] = toGo(x.values[i])
 		}
 	}
 	return v

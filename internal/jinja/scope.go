@@ -59,5 +59,5 @@ func (t *attributeTarget) assign(r *run, s *scope, v any) {
 		r.fail(nil, "cannot assign attribute on non-namespace object")
 	}
 	r.checkNamespaceKey(t.attribute)
-	ns.Map.Set(t.attribute, v)
+	ns.Set(t.attribute, v)
 }

@@ -148,8 +148,8 @@ func (r *run) sortKey(attribute any, ignoreCase bool) func(any) any {
 
 func filterSort(r *run, v any, a arguments) any {
 	args := a.take(r, "reverse", "case_sensitive", "attribute")
-	ignoreCase := !a.flag(r, args[1], false)
-	return &list{items: r.sorted(r.iterate(v), r.sortKey(args[2], ignoreCase), ignoreCase, a.flag(r, args[0], false))}
+	ignoreCase := !a.flag(r, args[1])
+	return &list{items: r.sorted(r.iterate(v), r.sortKey(args[2], ignoreCase), ignoreCase, a.flag(r, args[0]))}
 }
 
 func filterDictSort(r *run, v any, a arguments) any {
@@ -168,7 +168,7 @@ func filterDictSort(r *run, v any, a arguments) any {
 		r.fail(nil, `You can only sort by either "key" or "value"`)
 	}
 	pairs := (&view{of: m, kind: "dict_items"}).items()
-	return &list{items: r.sorted(pairs, func(p any) any { return p.(*tuple).items[at] }, !a.flag(r, args[0], false), a.flag(r, args[2], false))}
+	return &list{items: r.sorted(pairs, func(p any) any { return p.(*tuple).items[at] }, !a.flag(r, args[0]), a.flag(r, args[2]))}
 }
 
 func filterReverse(r *run, v any, a arguments) any {
@@ -194,7 +194,7 @@ func filterUnique(r *run, v any, a arguments) any {
 	var all []any
 	for _, item := range r.iterate(v) {
 		k := get(item)
-		if !a.flag(r, args[0], false) {
+		if !a.flag(r, args[0]) {
 			k = r.foldCase(k)
 		}
 		if h := r.mustHash(k); !seen[h] {
@@ -210,7 +210,7 @@ func filterUnique(r *run, v any, a arguments) any {
 func extreme(sign int) filter {
 	return func(r *run, v any, a arguments) any {
 		args := a.take(r, "case_sensitive", "attribute")
-		ignoreCase := !a.flag(r, args[0], false)
+		ignoreCase := !a.flag(r, args[0])
 		get := r.attributeGetter(args[1], absent{})
 		key := func(v any) any {
 			if ignoreCase {
@@ -302,7 +302,7 @@ func filterSlice(r *run, v any, a arguments) any {
 func filterGroupBy(r *run, v any, a arguments) any {
 	args := a.take(r, "attribute!", "default", "case_sensitive")
 	get := r.attributeGetter(args[0], args[1])
-	ignoreCase := !a.flag(r, args[2], false)
+	ignoreCase := !a.flag(r, args[2])
 	groups := &list{}
 	var lastKey any
 	var group *list
@@ -324,7 +324,7 @@ func filterGroupBy(r *run, v any, a arguments) any {
 
 // filterMap reads an attribute off every item, or sends each through another filter.
 func filterMap(r *run, v any, a arguments) any {
-	apply := func(item any) any { return item }
+	var apply func(item any) any
 	if i := slices.Index(a.names, "attribute"); len(a.list) == 0 && i >= 0 {
 		args := a.take(r, "attribute", "default")
 		apply = r.attributeGetter(args[0], args[1])

@@ -2,13 +2,9 @@ package jinja
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 )
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // strftimeLayouts are the directives of C's strftime that Go's time can write.
 var strftimeLayouts = map[byte]string{

@@ -121,7 +121,7 @@ func textRsplit(r *run, of any, a arguments) any {
 }
 
 func textSplitLines(r *run, of any, a arguments) any {
-	ends := a.flag(r, a.take(r, "keepends")[0], false)
+	ends := a.flag(r, a.take(r, "keepends")[0])
 	lines := splitLines(subject(r, of), ends)
 	r.items(len(lines))
 	return texts(lines, of)
