@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"shallow/checkpoint"
 	"shallow/score"
 	"shallow/tokenizer"
 )
@@ -23,13 +24,19 @@ type encoder struct {
 	contextIDs []int
 }
 
-func newEncoder(t *tokenizer.Tokenizer, length int) (*encoder, error) {
+func newEncoder(t *tokenizer.Tokenizer, config *checkpoint.Config, length int) (*encoder, error) {
 	e := &encoder{tokenizer: t, length: length}
 	var ok bool
 	if e.prefix, ok = t.BOS(); !ok {
-		if e.prefix, ok = t.EOS(); !ok {
-			return nil, errors.New("eval: tokenizer_config.json names neither bos_token nor eos_token: name one, since texts without context begin with it")
+		e.prefix, ok = t.EOS()
+	}
+	for _, key := range []string{"bos_token_id", "eos_token_id"} {
+		if c := config.Decoder(); !ok && c.KindOf(key) == checkpoint.Number {
+			e.prefix, ok = c.Int(key, 0), true
 		}
+	}
+	if !ok {
+		return nil, errors.New("eval: neither tokenizer_config.json nor config.json names a beginning- or end-of-sequence token, which texts without context stand behind")
 	}
 	e.prefixed = t.Decode([]int{e.prefix}, false)
 	return e, nil

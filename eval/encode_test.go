@@ -136,7 +136,7 @@ func openEncoder(t *testing.T, dir string) (*decoder.Model, *encoder) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEncoder(tok, m.Spec.Context)
+	e, err := newEncoder(tok, c.Config, m.Spec.Context)
 	if err != nil {
 		t.Fatal(err)
 	}

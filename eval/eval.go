@@ -81,7 +81,7 @@ func Run(ctx context.Context, m *decoder.Model, set *task.Set, o Options) (*Eval
 	if p := m.Spec.Positions; p > 0 && length > p {
 		return nil, fmt.Errorf("eval: a length of %d tokens, the model knows %d positions", length, p)
 	}
-	e, err := newEncoder(o.Tokenizer, length)
+	e, err := newEncoder(o.Tokenizer, m.Checkpoint.Config, length)
 	if err != nil {
 		return nil, err
 	}
