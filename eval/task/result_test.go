@@ -30,8 +30,8 @@ func TestTotal(t *testing.T) {
 	weighted := [][2]float64{{-10, 3}, {-20.5, 7}, {-1.25, 1}}
 	losses := [][2]float64{{10, 3}, {20.5, 7}, {1.25, 1}}
 	nan := math.NaN()
-	// Σ(v − rw)² of the losses is 2.6167355371900827; n/(n−1) = 3/2; Σw = 11.
-	lossError := math.Sqrt(2.6167355371900827*1.5) / 11
+	// Σ(v − rw)² of the losses is 4.56301652892562; n/(n−1) = 3/2; Σw = 11.
+	lossError := math.Sqrt(4.56301652892562*1.5) / 11
 	for name, c := range map[string]struct {
 		scores        [][]task.Score
 		draws         int
