@@ -7,7 +7,7 @@ import (
 )
 
 // convert gives the rows the hub's fields. subject is the one whose rows are wanted of a file of all; "" is every row.
-func (t *Table) convert(split Split, known *known, subject string) error {
+func (t *Table) convert(split Split, known *knownSet, subject string) error {
 	if known.pages {
 		return t.join()
 	}

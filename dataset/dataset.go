@@ -123,10 +123,10 @@ func (t *Table) cut(n int) {
 }
 
 // locate finds the files of a split.
-func (s *Source) locate(ctx context.Context, split Split, known *known) (*found, error) {
+func (s *Source) locate(ctx context.Context, split Split, known *knownSet) (*location, error) {
 	switch {
 	case len(split.Files) > 0:
-		return &found{files: split.Files}, nil
+		return &location{files: split.Files}, nil
 	case len(s.dirs) > 0 || isFolder(split.Path):
 		return s.find(split, known)
 	case s.remote == nil:
@@ -140,7 +140,7 @@ func (s *Source) locate(ctx context.Context, split Split, known *known) (*found,
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w; --data DIR reads a copy of your own", split, err)
 	}
-	return &found{files: files}, nil
+	return &location{files: files}, nil
 }
 
 // checkDirs refuses what cannot be looked into, for a wrong name should not read as a data set that is absent.

@@ -13,14 +13,14 @@ import (
 	"strings"
 )
 
-// found is where a split is.
-type found struct {
+// location is where a split is.
+type location struct {
 	files   []string
 	subject string // the files are of all configs, and the rows of this subject are wanted
 }
 
 // find looks for a split in the folders.
-func (s *Source) find(split Split, known *known) (*found, error) {
+func (s *Source) find(split Split, known *knownSet) (*location, error) {
 	if err := s.checkDirs(); err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (s *Source) find(split Split, known *known) (*found, error) {
 			for i, name := range files {
 				files[i] = filepath.Join(folder, name)
 			}
-			return &found{files, p.subject}, nil
+			return &location{files, p.subject}, nil
 		}
 	}
 	return nil, missing

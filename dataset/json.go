@@ -80,7 +80,10 @@ func parseRow(data []byte) (Row, error) {
 	var row Row
 	in := json.NewDecoder(bytes.NewReader(data))
 	in.UseNumber() // float64 has not all int64
-	if err := in.Decode(&row); err != nil {
+	switch err := in.Decode(&row); {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, errors.New("no JSON object: it has no end")
+	case err != nil:
 		return nil, err
 	}
 	if _, err := in.Token(); !errors.Is(err, io.EOF) {

@@ -2,8 +2,8 @@ package dataset
 
 import "slices"
 
-// known is what is special about a data set of the tasks.
-type known struct {
+// knownSet is what is special about a data set of the tasks.
+type knownSet struct {
 	paths   []string // its names on the hub
 	config  string   // if not "", only this config is meant
 	folders []string // names that its folder has elsewhere
@@ -19,8 +19,8 @@ type known struct {
 	pages       bool                    // rows of lines are joined to documents
 }
 
-// answer columns are texts on the hub; a file in which they are numbers is converted.
-var knownSets = []*known{
+// knownSets are the data sets of the tasks, as lm-evaluation-harness 0.4.13 names them, and names that they had.
+var knownSets = []*knownSet{
 	{
 		paths: []string{"cais/mmlu"}, folders: []string{"mmlu"}, divided: true, ownDev: true,
 		bare: []string{"question", "A", "B", "C", "D", "answer"}, row: mmluRow,
@@ -65,7 +65,7 @@ var knownSets = []*known{
 }
 
 // knownOf is what is known of a split's data set; nil if nothing is.
-func knownOf(split Split) *known {
+func knownOf(split Split) *knownSet {
 	for _, k := range knownSets {
 		if slices.Contains(k.paths, split.Path) && (k.config == "" || k.config == split.Config) {
 			return k

@@ -36,7 +36,7 @@ func taskName(split Split) string {
 }
 
 // folderNames are the names that a data set's folder may have.
-func folderNames(split Split, known *known) []string {
+func folderNames(split Split, known *knownSet) []string {
 	id, _, _ := strings.Cut(split.Path, "@")
 	if id == "" || isFolder(split.Path) {
 		return nil
@@ -58,7 +58,7 @@ func folderNames(split Split, known *known) []string {
 }
 
 // placesOf are the places of a split, in the order in which they are looked at. What is named after the task comes first.
-func placesOf(split Split, known *known) []place {
+func placesOf(split Split, known *knownSet) []place {
 	var places []place
 	add := func(p place) {
 		if p.folder = path.Clean(p.folder); !slices.Contains(places, p) {
@@ -101,7 +101,7 @@ func placesOf(split Split, known *known) []place {
 }
 
 // inFolder adds the places in a data set's folder.
-func inFolder(split Split, known *known, folder string, names []string, add func(place)) {
+func inFolder(split Split, known *knownSet, folder string, names []string, add func(place)) {
 	config := split.Config
 	for _, name := range names {
 		if config != "" {

@@ -33,7 +33,7 @@ var endings = []string{".parquet", ".jsonl", ".json", ".csv", ".txt",
 // reader adds the rows of a split's files to a table.
 type reader struct {
 	ctx   context.Context
-	known *known
+	known *knownSet
 	limit int // of rows; 0 is none
 	table *Table
 	bytes int // of the rows, about
@@ -69,7 +69,10 @@ func (r *reader) sumAndRows(name string) (sum string, err error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
-	if err := r.file(file, name); err != nil && !errors.Is(err, errEnough) {
+	switch err := r.file(file, name); {
+	case errors.Is(err, io.ErrUnexpectedEOF): // by nothing but what decompresses
+		return "", fmt.Errorf("the compressed file is not whole: %w", err)
+	case err != nil && !errors.Is(err, errEnough):
 		return "", err
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
