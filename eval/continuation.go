@@ -1,7 +1,9 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"shallow/eval/task"
 	"shallow/score"
@@ -9,64 +11,60 @@ import (
 
 // continued is an item's continuation, and what a baseline made of the same prompt.
 type continued struct {
-	*generation
-	baseline []int           // the baseline's own continuation; nil without one
-	losses   []task.Response // what the baseline gives each stretch between two lengths
+	prompt, ids []int
+	baseline    []int           // the baseline's own continuation; nil without one
+	losses      []task.Response // what the baseline gives each stretch between two lengths
 }
 
 // continuation lets the model go on from the first tokens of a text for as long as the task's last length.
-func (w *work) continuation(t *Evaluated, i int, it *task.Item) error {
-	lengths := t.Task.Lengths
+func (w *work) continuation(o owner, it *task.Item, lengths task.Lengths) ([]task.Response, error) {
 	most := lengths.Of[len(lengths.Of)-1]
 	ids := w.encoder.tokenizer.Encode(it.Text, true)
 	if err := w.encoder.tokenizer.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	ids = ids[:min(len(ids), lengths.Prompt)]
 	switch {
 	case len(ids) == 0:
-		return fmt.Errorf("the text is empty")
+		return nil, errors.New("the text is empty")
 	case len(ids)+most > w.encoder.length:
-		return fmt.Errorf("%d tokens behind a prompt of %d, the model is given %d: name a task with shorter lengths", most, len(ids), w.encoder.length)
+		return nil, fmt.Errorf("%d tokens behind a prompt of %d, the model is given %d: name a task with shorter lengths", most, len(ids), w.encoder.length)
 	}
-	t.Responses[i] = make([]task.Response, 1)
-	g := &generation{owner: owner{t, i, &t.Responses[i][0]}, prompt: ids, most: most, open: true}
-	w.generations = append(w.generations, g)
-	t.continued = append(t.continued, continued{generation: g})
-	return nil
+	w.generations = append(w.generations, generation{owner: o, prompt: ids, most: most, open: true})
+	return make([]task.Response, 1), nil
 }
 
-// judge asks for the losses of another model's continuations, and of this one's own, and lays this one's beside the others.
-func (w *work) judge(other *Evaluation) {
+// judge lays this model's continuations beside those of another, and asks for the losses that it gives both.
+func (w *work) judge(v *variant, other *Evaluation) {
 	if other == nil {
 		return
 	}
-	own := map[string]*Evaluated{}
-	for _, g := range w.generations {
-		own[g.task.Task.Name] = g.task
-	}
-	for _, t := range other.Tasks {
-		mine := own[t.Task.Name]
-		if mine == nil {
+	for t, mine := range v.Tasks {
+		if mine.continued == nil {
 			continue
 		}
-		for i := range t.continued {
-			for _, c := range []*continued{&t.continued[i], &mine.continued[i]} {
-				c.baseline = mine.continued[i].ids
-				w.stretches(c)
+		at := slices.IndexFunc(other.Tasks, func(e *Evaluated) bool { return e.Task.Name == mine.Task.Name })
+		if at < 0 {
+			continue
+		}
+		for i := range mine.continued {
+			own, theirs := &mine.continued[i], &other.Tasks[at].continued[i]
+			theirs.baseline, own.baseline = own.ids, own.ids
+			for _, c := range []*continued{own, theirs} {
+				v.stretches(owner{task: t, item: i}, c, mine.Task.Lengths.Of)
 			}
 		}
 	}
 }
 
 // stretches asks for the log-likelihood of what lies between two lengths, one after another.
-func (w *work) stretches(c *continued) {
-	lengths := c.task.Task.Lengths.Of
+func (v *variant) stretches(o owner, c *continued, lengths []int) {
 	c.losses = make([]task.Response, len(lengths))
-	from := 0
-	all := append(append([]int{}, c.prompt...), c.ids...)
-	for i, to := range lengths {
-		w.ask(owner{c.task, c.item, &c.losses[i]}, score.Request{Context: all[:len(c.prompt)+from], Continuation: all[len(c.prompt)+from : len(c.prompt)+to]})
+	all := slices.Concat(c.prompt, c.ids)
+	from := len(c.prompt)
+	for i, length := range lengths {
+		to := len(c.prompt) + length
+		v.extra = append(v.extra, extra{o, score.Request{Context: all[:from], Continuation: all[from:to]}, &c.losses[i]})
 		from = to
 	}
 }

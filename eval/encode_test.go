@@ -102,7 +102,7 @@ func TestEdges(t *testing.T) {
 					t.Errorf("a request of kind %q", x.Kind)
 				}
 			}
-			got, err := score.Run(context.Background(), m, requests, score.Options{})
+			got, err := score.Run(context.Background(), m, requests, nil, score.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

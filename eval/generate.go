@@ -18,13 +18,13 @@ import (
 // the weights costs.
 const generationsAtOnce = 64
 
-// generate lets the model go on from the prompts that the journal does not have.
-func (w *work) generate(ctx context.Context, m *decoder.Model, o Options, j *journal) error {
+// generate lets a variant go on from the prompts that its journal does not have.
+func (w *work) generate(ctx context.Context, m *decoder.Model, v *variant, o Options) error {
 	var missing []*generation
-	for _, g := range w.generations {
-		g.key = g.hash()
-		if ids, known := j.texts[g.key]; known {
-			w.finish(g, ids)
+	for i := range w.generations {
+		g := &w.generations[i]
+		if ids, known := v.journal.texts[g.key()]; known {
+			w.finish(v, g, ids)
 			continue
 		}
 		missing = append(missing, g)
@@ -36,7 +36,7 @@ func (w *work) generate(ctx context.Context, m *decoder.Model, o Options, j *jou
 	slices.SortStableFunc(missing, func(a, b *generation) int {
 		return cmp.Or(slices.Compare(a.prompt, b.prompt), cmp.Compare(a.most, b.most))
 	})
-	stack, err := m.Resident(o.Drop, false)
+	stack, err := m.Resident(v.drop, false)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (w *work) generate(ctx context.Context, m *decoder.Model, o Options, j *jou
 		f.Tokens += len(g.prompt)
 	}
 	o.begin(Forecast{Phase: Generating, Known: len(w.generations) - len(missing), Forecast: f})
-	r := &generating{work: w, engine: engine, options: &o, journal: j, total: len(missing)}
+	r := &generating{work: w, variant: v, engine: engine, options: &o, total: len(missing)}
 	return r.run(ctx, missing, atOnce)
 }
 
@@ -70,10 +70,10 @@ func newEngine(stack *decoder.Stack, all []*generation, memory int64) (e *genera
 
 // generating is texts on their way through the engine.
 type generating struct {
-	*work
+	work    *work
+	variant *variant
 	engine  *generate.Engine
 	options *Options
-	journal *journal
 	total   int
 
 	lock sync.Mutex // of what follows, the journal and the responses
@@ -98,7 +98,7 @@ func (r *generating) run(ctx context.Context, all []*generation, atOnce int) err
 		workers.Go(func() {
 			for g := range queue {
 				if err := r.one(ctx, g); err != nil {
-					stop(fmt.Errorf("eval: %v: %w", g.owner, err))
+					stop(fmt.Errorf("eval: %s: %w", r.work.name(g.owner), err))
 				}
 			}
 		})
@@ -129,18 +129,18 @@ func (r *generating) one(ctx context.Context, g *generation) error {
 			return true
 		}
 		ids = append(ids, t.ID)
-		return !g.stops(r.text(ids))
+		return !g.stops(r.work.text(ids))
 	}
 	if _, err := r.engine.Submit(ctx, request); err != nil {
 		return err
 	}
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	r.finish(g, ids)
-	r.journal.addText(g.key, ids)
+	r.work.finish(r.variant, g, ids)
+	r.variant.journal.addText(g.key(), ids)
 	r.done++
 	r.options.progress(Generating, int64(r.done), int64(r.total))
-	return r.journal.flush()
+	return r.variant.journal.flush()
 }
 
 // stops reports whether a text holds a stop. One that is empty stands behind every token.
@@ -152,7 +152,10 @@ func (g *generation) stops(text string) bool {
 func (w *work) text(ids []int) string { return w.encoder.tokenizer.Decode(ids, true) }
 
 // finish makes a text the item's response.
-func (w *work) finish(g *generation, ids []int) {
-	g.ids = ids
-	*g.to = task.Response{Text: task.Cut(w.text(ids), g.until), Tokens: len(ids)}
+func (w *work) finish(v *variant, g *generation, ids []int) {
+	*v.response(g.owner) = task.Response{Text: task.Cut(w.text(ids), g.until), Tokens: len(ids)}
+	if g.open {
+		c := &v.Tasks[g.task].continued[g.item]
+		c.prompt, c.ids = g.prompt, ids
+	}
 }

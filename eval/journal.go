@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"shallow/decoder"
 	"shallow/score"
@@ -36,9 +38,10 @@ type line struct {
 // journalVersion changes when lines or what they are computed by do.
 const journalVersion = "eval journal 1"
 
-func openJournal(m *decoder.Model, o Options) (*journal, error) {
+// openJournal opens the journal of a model without some layers; "" keeps nothing. key is what else results depend on.
+func openJournal(m *decoder.Model, name string, drop []int, key string) (*journal, error) {
 	j := &journal{scores: map[string]score.Result{}, texts: map[string][]int{}}
-	if o.Journal == "" {
+	if name == "" {
 		return j, nil
 	}
 	model, err := m.Checkpoint.Fingerprint()
@@ -46,9 +49,9 @@ func openJournal(m *decoder.Model, o Options) (*journal, error) {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, journalVersion, model, m.Multiplies(), o.Drop, o.Key)
+	fmt.Fprintln(h, journalVersion, model, m.Multiplies(), drop, key)
 	model = hex.EncodeToString(h.Sum(nil))
-	if j.file, err = os.OpenFile(o.Journal, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+	if j.file, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
 	end, err := j.read(model)
@@ -59,7 +62,7 @@ func openJournal(m *decoder.Model, o Options) (*journal, error) {
 		_, err = j.file.Seek(end, io.SeekStart)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("eval: %s: %w", o.Journal, err)
+		return nil, fmt.Errorf("eval: %s: %w", name, err)
 	}
 	j.out = bufio.NewWriter(j.file)
 	if end == 0 {
@@ -137,11 +140,31 @@ func (j *journal) close() error {
 	return err
 }
 
+// journalName is the file of a variant's journal, beside the one that is named.
+func journalName(name string, drop []int) string {
+	if name == "" {
+		return ""
+	}
+	label := "whole"
+	for i, l := range drop {
+		switch begins, ends := i == 0 || drop[i-1] != l-1, i+1 == len(drop) || drop[i+1] != l+1; {
+		case i == 0:
+			label = fmt.Sprintf("without-%d", l)
+		case begins:
+			label += fmt.Sprintf(",%d", l)
+		case ends:
+			label += fmt.Sprintf("..%d", l)
+		}
+	}
+	end := filepath.Ext(name)
+	return strings.TrimSuffix(name, end) + "." + label + end
+}
+
 // scoreKey names what a request asks.
 func scoreKey(r score.Request) string { return hashIDs("score", nil, r.Context, r.Continuation) }
 
-// hash names what a generation asks.
-func (g *generation) hash() string {
+// key names what a generation asks.
+func (g *generation) key() string {
 	return hashIDs(fmt.Sprintf("text %d %v", g.most, g.temperature), g.until, g.prompt)
 }
 

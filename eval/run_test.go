@@ -210,6 +210,43 @@ func TestPlanEqualsPruned(t *testing.T) {
 	}
 }
 
+// TestVariants evaluates cuts of a model together, stops that, goes on, and compares with each by itself.
+func TestVariants(t *testing.T) {
+	m, o := model(t, shared.Dir(t, "reference", "eval", "gpt2-tok"), 2)
+	o = fewOptions(o)
+	set := load(t, few...)
+	drops := [][]int{nil, {2}, {1, 2}}
+	o.Journal = filepath.Join(t.TempDir(), "v.journal")
+	ctx, stop := context.WithCancel(context.Background())
+	o.Progress = func(p eval.Phase, done, total int64) {
+		if p == eval.Scoring && done > total/2 {
+			stop()
+		}
+	}
+	if _, err := eval.Variants(ctx, m, set, drops, o); !errors.Is(err, context.Canceled) {
+		t.Fatalf("stopped: %v", err)
+	}
+	o.Progress = nil
+	got, err := eval.Variants(context.Background(), m, set, drops, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files, err := filepath.Glob(filepath.Join(filepath.Dir(o.Journal), "v.without-1..2.journal")); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
+	}
+	o.Journal = ""
+	for i, drop := range drops {
+		o.Drop = drop
+		want, err := eval.Run(context.Background(), m, set, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if samples(t, got[i], o) != samples(t, want, o) {
+			t.Errorf("without %v: other results than by itself", drop)
+		}
+	}
+}
+
 // TestBrokenWeights names the item and the weight.
 func TestBrokenWeights(t *testing.T) {
 	m, o := model(t, brokenModel(t), 1)

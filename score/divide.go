@@ -18,24 +18,28 @@ const (
 )
 
 // divide cuts the requests, in their sorted order, into groups that fit the memory.
-func divide(m *decoder.Model, requests []Request, order []int, o Options) (groups [][]int, f Forecast, err error) {
-	most, need, err := room(m, requests, o.Memory)
+func divide(m *decoder.Model, requests []Request, order []int, v *forest, o Options) (groups [][]int, f Forecast, err error) {
+	most, need, err := room(m, requests, v, o.Memory)
 	if err != nil {
 		return nil, f, err
 	}
 	f = Forecast{Requests: len(requests)}
 	first, rows, largest := 0, 0, 0
+	before := -1 // the last request of the group that shares its beginning
 	for i, r := range order {
-		fed := requests[r].fed()
+		fed, shares := requests[r].fed(), m.Spec.Shares(requests[r].fed())
 		common := 0
-		if i > first && m.Spec.Shares(fed) && m.Spec.Shares(requests[order[i-1]].fed()) {
-			common = shared(&requests[order[i-1]], &requests[r])
+		if before >= 0 && shares {
+			common = shared(&requests[before], &requests[r])
 		}
 		more := fed - common
 		if rows+more > most || rows >= groupRows && common*sharedCost < rows {
 			groups = append(groups, order[first:i])
 			f.Rows += rows
-			first, rows, more = i, 0, fed
+			first, rows, more, before = i, 0, fed, -1
+		}
+		if shares {
+			before = r
 		}
 		rows += more
 		largest = max(largest, rows)
@@ -50,7 +54,7 @@ func divide(m *decoder.Model, requests []Request, order []int, o Options) (group
 }
 
 // room is the most rows of a group, and what a group takes in memory.
-func room(m *decoder.Model, requests []Request, memory int64) (most int, need func(rows int) int64, err error) {
+func room(m *decoder.Model, requests []Request, v *forest, memory int64) (most int, need func(rows int) int64, err error) {
 	var layer int64
 	for i := range m.Spec.L {
 		layer = max(layer, m.LayerBytes(i))
@@ -59,8 +63,8 @@ func room(m *decoder.Model, requests []Request, memory int64) (most int, need fu
 	// Layers and head are never loaded at the same time; a packed head takes twice the float32 weights at most.
 	fixed := max(layer, 2*compute.Float32.Bytes(int(head.Elements())))
 	need = func(rows int) int64 {
-		// Segments leave pages partly filled, and the rows of the last layer are there twice.
-		return fixed + 2*m.StateBytes(rows) + 2*m.ScratchBytes([]int{max(rows, decoder.DefaultRows)})
+		// Segments leave pages partly filled; each branch has states, and each variant those that leave its last layer.
+		return fixed + int64(v.most+len(v.drops))*m.StateBytes(rows) + 2*m.ScratchBytes([]int{max(rows, decoder.DefaultRows)})
 	}
 	longest := 1
 	for i := range requests {

@@ -6,6 +6,8 @@
 // need not fit the memory. In the last layer and the head only those rows are computed that predict a token of a
 // continuation. Nothing is padded.
 //
+// Variants of a model that lack some of its layers go together too: they part where the first layer is missing.
+//
 // A request's result is the same, bit for bit, whatever other requests there are, in whatever groups they go, and on any
 // number of threads.
 package score
@@ -13,11 +15,9 @@ package score
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"shallow/compute"
 	"shallow/decoder"
 )
 
@@ -34,9 +34,8 @@ type Result struct {
 // Options say how to score.
 type Options struct {
 	Memory int64 // bounds weights, activations and states together, in bytes; 0 is no bound
-	Drop   []int // layers that are left out
-	// Save, if given, is called with the numbers of the requests that a group has finished.
-	Save func(done []int, results []Result) error
+	// Save, if given, is called for each variant with the numbers of the requests that a group has finished.
+	Save func(variant int, done []int, results []Result) error
 	// Begin, if given, is called once with what the run will take.
 	Begin func(Forecast)
 	// Progress, if given, is called now and then with how many rows have gone through how many layers, rows times layers.
@@ -63,9 +62,25 @@ func (e *RequestError) Error() string { return fmt.Sprintf("score: request %d: %
 // Unwrap is the cause.
 func (e *RequestError) Unwrap() error { return e.Err }
 
-// Run scores requests. When ctx ends it stops within one piece of a layer and returns ctx's error.
-func Run(ctx context.Context, m *decoder.Model, requests []Request, o Options) ([]Result, error) {
+// Run scores requests by a model without the layers that drop lists. When ctx ends it stops within one piece of a layer and
+// returns ctx's error.
+func Run(ctx context.Context, m *decoder.Model, requests []Request, drop []int, o Options) ([]Result, error) {
+	results, err := Variants(ctx, m, requests, [][]int{drop}, o)
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
+// Variants scores requests by a model without each of several lists of layers. What variants have in common before the
+// first layer that only some of them have is computed once, and each layer is loaded once a group for all of them. Results
+// are, bit for bit, those of Run with each list.
+func Variants(ctx context.Context, m *decoder.Model, requests []Request, drops [][]int, o Options) ([][]Result, error) {
 	if err := check(m, requests); err != nil {
+		return nil, err
+	}
+	f, err := newForest(m.Spec.L, drops)
+	if err != nil {
 		return nil, err
 	}
 	order := make([]int, len(requests))
@@ -75,24 +90,29 @@ func Run(ctx context.Context, m *decoder.Model, requests []Request, o Options) (
 	slices.SortFunc(order, func(a, b int) int {
 		return cmp.Or(compare(&requests[a], &requests[b]), cmp.Compare(a, b))
 	})
-	groups, forecast, err := divide(m, requests, order, o)
+	groups, forecast, err := divide(m, requests, order, f, o)
 	if err != nil {
 		return nil, err
 	}
 	if o.Begin != nil {
 		o.Begin(forecast)
 	}
-	results := make([]Result, len(requests))
-	layers := m.Spec.L - len(o.Drop)
-	p := &counter{report: o.Progress, total: int64(forecast.Rows) * int64(layers)}
+	results := make([][]Result, len(drops))
+	for v := range results {
+		results[v] = make([]Result, len(requests))
+	}
+	p := &counter{report: o.Progress, total: int64(forecast.Rows) * int64(f.passes)}
 	p.add(0)
 	for _, group := range groups {
-		t := newTree(m.Spec, requests, group)
-		if err := t.run(ctx, m, o.Drop, results, p); err != nil {
+		r := &run{model: m, forest: f, tree: newTree(m.Spec, requests, group), results: results, progress: p}
+		if err := r.through(ctx); err != nil {
 			return nil, err
 		}
-		if o.Save != nil {
-			if err := o.Save(group, results); err != nil {
+		for v := range results {
+			if o.Save == nil {
+				break
+			}
+			if err := o.Save(v, group, results[v]); err != nil {
 				return nil, err
 			}
 		}
@@ -118,68 +138,6 @@ func check(m *decoder.Model, requests []Request) error {
 		}
 	}
 	return nil
-}
-
-// run takes a tree through the model.
-func (t *tree) run(ctx context.Context, m *decoder.Model, drop []int, results []Result, p *counter) error {
-	g, err := m.StartTree(t.segments)
-	if err != nil {
-		return fmt.Errorf("score: %w", err)
-	}
-	defer g.Close()
-	x := m.Device.New(compute.Float32, len(t.rows), m.Spec.D)
-	defer m.Device.Release(x.Memory)
-	last := m.Spec.L - 1
-	for slices.Contains(drop, last) {
-		last--
-	}
-	for layer, err := range m.Layers(drop) {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return err
-		}
-		if layer.Index == last {
-			g.ForwardRows(layer, t.rows, x)
-			p.add(int64(g.Rows()))
-			continue
-		}
-		for done := range g.Through(layer) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			p.add(int64(done))
-		}
-	}
-	head := m.Head()
-	defer head.Release()
-	for _, r := range t.requests {
-		results[r] = Result{Greedy: true}
-	}
-	// A row's targets come in the order of their places in the request, so each sum runs over ascending places.
-	err = head.Predict(x, func(row int, p decoder.Prediction) error {
-		for _, w := range t.targets[row] {
-			r := &results[w.request]
-			r.LogLikelihood += p.LogProb(w.id)
-			r.Greedy = r.Greedy && w.id == p.Top
-		}
-		return nil
-	})
-	var broken *decoder.RowError
-	if errors.As(err, &broken) {
-		err = &RequestError{t.targets[broken.Row][0].request, explain(g, last, broken)}
-	}
-	return err
-}
-
-// explain finds what made a row's logits not finite. X of g is what entered the last layer.
-func explain(g *decoder.Group, last int, broken *decoder.RowError) error {
-	var at *decoder.NonFiniteError
-	if errors.As(g.Finite(last-1), &at) {
-		return at
-	}
-	return fmt.Errorf("%w, though all states that enter layer %d are: a weight of that layer, of the final norm or of the head is broken", broken, last)
 }
 
 // counter reports rows times layers.

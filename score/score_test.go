@@ -80,7 +80,7 @@ func TestReference(t *testing.T) {
 				}
 			}
 			var f score.Forecast
-			got, err := score.Run(context.Background(), m, requests, score.Options{Begin: func(x score.Forecast) { f = x }})
+			got, err := score.Run(context.Background(), m, requests, nil, score.Options{Begin: func(x score.Forecast) { f = x }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +130,7 @@ func TestAloneEqualsTogether(t *testing.T) {
 				for _, drop := range [][]int{nil, {one.Spec.L - 1}} {
 					var want []score.Result
 					for i := range requests {
-						r, err := score.Run(context.Background(), one, requests[i:i+1], score.Options{Drop: drop})
+						r, err := score.Run(context.Background(), one, requests[i:i+1], drop, score.Options{})
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -138,7 +138,7 @@ func TestAloneEqualsTogether(t *testing.T) {
 					}
 					for threads := 1; threads <= 3; threads++ {
 						m := openModel(t, shared.Family(t, name), threads, decoder.Options{Precision: p, Rows: []int{0, 9, 64}[threads-1], Pack: threads == 2})
-						got, err := score.Run(context.Background(), m, requests, score.Options{Drop: drop})
+						got, err := score.Run(context.Background(), m, requests, drop, score.Options{})
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -187,19 +187,19 @@ func TestRequestsThatCannotBeScored(t *testing.T) {
 		"0 tokens of context and 2": {Continuation: []int{1, 2}},
 		"outside the vocabulary":    {Context: []int{1, 2}, Continuation: []int{1 << 20}},
 	} {
-		_, err := score.Run(context.Background(), m, []score.Request{{Context: []int{1}, Continuation: []int{2}}, r}, score.Options{})
+		_, err := score.Run(context.Background(), m, []score.Request{{Context: []int{1}, Continuation: []int{2}}, r}, nil, score.Options{})
 		var which *score.RequestError
 		if !errors.As(err, &which) || which.Request != 1 || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q of request 1", r, err, want)
 		}
 	}
 	ids := make([]int, 1000)
-	if _, err := score.Run(context.Background(), m, []score.Request{{Context: ids, Continuation: ids}}, score.Options{Memory: 1 << 20}); err == nil || !strings.Contains(err.Error(), "--memory") {
+	if _, err := score.Run(context.Background(), m, []score.Request{{Context: ids, Continuation: ids}}, nil, score.Options{Memory: 1 << 20}); err == nil || !strings.Contains(err.Error(), "--memory") {
 		t.Errorf("too little memory: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := score.Run(ctx, m, []score.Request{{Context: []int{1}, Continuation: []int{2}}}, score.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := score.Run(ctx, m, []score.Request{{Context: []int{1}, Continuation: []int{2}}}, nil, score.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
