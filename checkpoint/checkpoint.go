@@ -30,21 +30,28 @@ type Checkpoint struct {
 // Open reads config.json, the index where there is one and the headers of all shards, checks them, and maps the shards.
 func Open(dir string) (*Checkpoint, error) {
 	c := &Checkpoint{Dir: dir, tensors: map[string]Tensor{}}
-	config, err := readFile(dir, ConfigFile, maxConfig)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("checkpoint: %s has no config.json: it is not a Hugging Face model directory", dir)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	if c.Config, err = ParseConfig(config); err != nil {
-		return nil, fmt.Errorf("%w (in %s)", err, dir)
+	if err := c.readConfig(); err != nil {
+		return nil, err
 	}
 	if err := c.openWeights(); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+func (c *Checkpoint) readConfig() error {
+	config, err := readFile(c.Dir, ConfigFile, maxConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("checkpoint: %s has no config.json: it is not a Hugging Face model directory", c.Dir)
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if c.Config, err = ParseConfig(config); err != nil {
+		return fmt.Errorf("%w (in %s)", err, c.Dir)
+	}
+	return nil
 }
 
 func (c *Checkpoint) openWeights() error {
@@ -144,8 +151,11 @@ func (c *Checkpoint) noWeights() error {
 		}
 		return fmt.Errorf("checkpoint: %s has %s but no %s: %s", c.Dir, e.Name(), SingleFile, advice)
 	}
-	return fmt.Errorf("checkpoint: %s has neither %s nor %s: the download is incomplete", c.Dir, SingleFile, IndexFile)
+	return fmt.Errorf("checkpoint: %s has neither %s nor %s: %w", c.Dir, SingleFile, IndexFile, ErrNoWeights)
 }
+
+// ErrNoWeights is why a directory that has a config.json and no weights of any kind does not open.
+var ErrNoWeights = errors.New("the download is incomplete")
 
 // Close unmaps the shards. Bytes of its tensors must not be used afterwards.
 func (c *Checkpoint) Close() error {
@@ -185,7 +195,7 @@ func (c *Checkpoint) Forget(names ...string) { c.advise(names, false) }
 
 func (c *Checkpoint) advise(names []string, need bool) {
 	for _, name := range names {
-		if t, ok := c.tensors[name]; ok && t.shard.data != nil {
+		if t, ok := c.tensors[name]; ok && t.shard.file != nil && t.shard.data != nil {
 			advise(t.shard.data, t.Offset, t.Offset+t.Length, need)
 		}
 	}

@@ -71,6 +71,10 @@ func (s *shard) open() error {
 }
 
 func (s *shard) close() error {
+	if s.file == nil { // those of Blank
+		s.data = nil
+		return nil
+	}
 	var err error
 	if s.data != nil {
 		err = unmapFile(s.data)

@@ -32,6 +32,12 @@ func (o *Options) settings(m *decoder.Model, t *trainee) settings {
 		"targets": t.names(), "dropout": o.Dropout, "budget": o.Budget, "usual": o.Usual, "batch": o.Batch, "accumulate": o.Accumulate,
 		"lr": o.Peak, "warmup": o.Warmup, "clip": o.Clip, "decay": o.Decay, "seed": fmt.Sprint(o.Seed), "length": o.Length,
 	}
+	if o.Beta2 > 0 && o.Beta2 != beta2 {
+		s["beta2"] = o.Beta2
+	}
+	if o.DType != "" {
+		s["dtype"] = o.DType
+	}
 	switch {
 	case !o.lora():
 		s["method"], s["from-scratch"] = o.Method, o.FromScratch

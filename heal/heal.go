@@ -19,6 +19,7 @@ import (
 	"slices"
 	"time"
 
+	"shallow/checkpoint"
 	"shallow/decoder"
 )
 
@@ -27,11 +28,12 @@ type Options struct {
 	Output string // the directory
 	Base   string // the model's name, as adapter_config.json shall have it
 
-	Method      Method // LoRA if empty
-	TailLayers  int    // that Tail trains
-	Cut         *Cut   // for Join and Matching; nil where it is not known
-	FromScratch bool   // weights begin as random numbers
-	Objective   Loss   // NextToken if empty
+	Method      Method           // LoRA if empty
+	TailLayers  int              // that Tail trains
+	Cut         *Cut             // for Join and Matching; nil where it is not known
+	FromScratch bool             // weights begin as random numbers
+	DType       checkpoint.DType // of the weights that Full writes; the model's own if empty
+	Objective   Loss             // NextToken if empty
 	Teacher     *Teacher
 
 	Init    string // an adapter directory to start from; else a new one:
@@ -47,7 +49,8 @@ type Options struct {
 	Peak       float64 // learning rate
 	Warmup     int     // steps; negative is DefaultWarmup
 	Clip       float64 // largest norm of the gradients; 0 is no bound
-	Decay      float64 // weight decay
+	Beta2      float64 // of the second moment; 0 is 0.999
+	Decay      float64 // weight decay of matrices
 	Seed       uint64
 	Length     int   // tokens of the longest row
 	Memory     int64 // that weights, activations and states shall take; 0 is no bound. Activations are computed again rather than go beyond it
@@ -117,6 +120,10 @@ func (o *Options) check() error {
 		return fmt.Errorf("heal: a learning rate of %g", o.Peak)
 	case o.FromScratch && o.Method != Full:
 		return fmt.Errorf("heal: only --method full begins from random weights")
+	case o.DType != "" && o.Method != Full:
+		return fmt.Errorf("heal: only --method full chooses the type of the weights, for the others leave most of them as they are")
+	case !(o.Beta2 >= 0 && o.Beta2 < 1):
+		return fmt.Errorf("heal: a second moment that keeps %g of itself: want a number from 0 and below 1", o.Beta2)
 	case o.Init == "" && o.lora() && (o.Rank < 1 || !(o.Alpha > 0)):
 		return fmt.Errorf("heal: rank and alpha are above 0")
 	case !(o.Dropout < 1) || o.Dropout < 0 && o.Init == "":

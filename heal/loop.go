@@ -15,6 +15,7 @@ import (
 // variable is a tensor that is trained, with AdamW's moments.
 type variable struct {
 	name                           string
+	vector                         bool // which does not decay
 	value, gradient, first, second compute.Tensor
 }
 
@@ -287,8 +288,14 @@ func (l *loop) update(line Line) {
 	if l.Clip > 0 {
 		scale = min(1, l.Clip/(line.Norm+1e-6))
 	}
-	s := compute.AdamWStep{T: line.Step, Rate: line.Rate, Beta1: beta1, Beta2: beta2, Eps: epsilon, Decay: l.Decay}
 	for _, v := range l.trainee.variables {
+		s := compute.AdamWStep{T: line.Step, Rate: line.Rate, Beta1: beta1, Beta2: beta2, Eps: epsilon}
+		if l.Beta2 > 0 {
+			s.Beta2 = l.Beta2
+		}
+		if !v.vector {
+			s.Decay = l.Decay
+		}
 		l.gradients.AdamW(v.value, v.first, v.second, v.gradient, float32(scale), s)
 	}
 	l.clear()
@@ -364,7 +371,7 @@ func (l *loop) write(ctx context.Context) error {
 	if l.lora() {
 		return l.trainee.write(l.model, l.Output)
 	}
-	return l.trainee.writeModel(ctx, l.model, l.Output)
+	return l.trainee.writeModel(ctx, l.model, l.Output, l.DType)
 }
 
 // DivergedError says where a number stopped being finite, and which checkpoint is left.

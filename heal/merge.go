@@ -88,6 +88,7 @@ func (o MergeOptions) progress(total int64) func(int64) {
 type merging struct {
 	model  *decoder.Model
 	peft   *PEFT
+	config []byte // in place of the model's; nil is the model's
 	result MergeResult
 }
 
@@ -213,6 +214,10 @@ func (r *merging) carry(ctx context.Context, w *checkpoint.Writer) error {
 		case !info.Mode().IsRegular(), name == adapterConfigFile, checkpoint.HoldsWeights(name):
 			if !has(r.model.Checkpoint, name) && !isShard(r.model.Checkpoint, name) {
 				r.result.LeftOut = append(r.result.LeftOut, name)
+			}
+		case name == checkpoint.ConfigFile && r.config != nil:
+			if err := w.WriteFile(name, r.config); err != nil {
+				return err
 			}
 		default:
 			if err := w.CopyFile(ctx, name, filepath.Join(dir, name)); err != nil {

@@ -60,7 +60,7 @@ func (o *Options) newTrainee(m *decoder.Model) (*trainee, error) {
 	}
 	t := &trainee{parameters: parameters}
 	for _, p := range parameters {
-		t.variables = append(t.variables, variable{name: p.Name, value: p.Value, gradient: p.Gradient})
+		t.variables = append(t.variables, variable{name: p.Name, vector: p.Vector, value: p.Value, gradient: p.Gradient})
 	}
 	if o.FromScratch {
 		return t, t.randomise(m, o.Seed)
@@ -105,14 +105,18 @@ func (o *Options) weights(m *decoder.Model) (func(name string) bool, error) {
 	return func(name string) bool { return slices.Contains(names, name) }, nil
 }
 
-// randomise gives every weight a value as if nothing had been learned: matrices normal with a deviation of 0.02, those that add to
-// the residual stream less by the root of twice the layers, norms the identity, biases zero.
+// randomise gives every weight a value as if nothing had been learned: matrices normal with a deviation of 0.02, or the config's
+// initializer_range, those that add to the residual stream less by the root of twice the layers, norms the identity, biases zero.
 // Source: Radford et al., 2019, section 2.3.
 func (t *trainee) randomise(m *decoder.Model, seed uint64) error {
-	s := m.Spec
+	s, config := m.Spec, m.Checkpoint.Config.Decoder()
+	usual := config.Float("initializer_range", 0.02)
+	if err := config.Err(); err != nil || !(usual > 0 && usual < 1) {
+		return errors.Join(err, fmt.Errorf("heal: config.json: an initializer_range of %g", usual))
+	}
 	for number, p := range t.parameters {
 		x := make([]float32, p.Value.Rows*p.Value.Cols)
-		deviation := 0.02
+		deviation := usual
 		if adds(s, p.Stored) {
 			deviation /= math.Sqrt(2 * float64(s.L))
 		}
@@ -142,8 +146,8 @@ func normal(seed, a, b uint64) float64 {
 	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*v)
 }
 
-// writeModel writes a checkpoint with the trained weights in the types that they had, below dir.
-func (t *trainee) writeModel(ctx context.Context, m *decoder.Model, dir string) (err error) {
+// writeModel writes a checkpoint with the trained weights below dir, in the types that they had or in the one that is given.
+func (t *trainee) writeModel(ctx context.Context, m *decoder.Model, dir string, given checkpoint.DType) (err error) {
 	w, err := checkpoint.NewWriter(filepath.Join(dir, modelFolder), checkpoint.WriterOptions{Replace: true})
 	if err != nil {
 		return err
@@ -163,6 +167,9 @@ func (t *trainee) writeModel(ctx context.Context, m *decoder.Model, dir string) 
 		x, _ := c.Tensor(name)
 		out := checkpoint.Copy(x, name)
 		if trained[name] {
+			if given != "" {
+				x.DType = given
+			}
 			out = checkpoint.Output{Name: name, DType: x.DType, Shape: x.Shape, Make: func() ([]byte, error) {
 				values, err := m.Trained(name, t.parameters)
 				if err != nil {
@@ -176,7 +183,13 @@ func (t *trainee) writeModel(ctx context.Context, m *decoder.Model, dir string) 
 	if err := w.WriteTensors(ctx, outputs, 0, c.Metadata()); err != nil {
 		return err
 	}
-	if err := (&merging{model: m}).carry(ctx, w); err != nil {
+	files := &merging{model: m}
+	if given != "" {
+		if files.config, err = c.Config.WithElementType(given); err != nil {
+			return err
+		}
+	}
+	if err := files.carry(ctx, w); err != nil {
 		return err
 	}
 	if err := w.Sync(); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"shallow/checkpoint"
 	"shallow/compute/cpu"
 	"shallow/decoder"
 	"shallow/internal/machine"
@@ -27,6 +28,11 @@ func (e engineFlags) open(ctx context.Context, model string, pack, quiet bool) (
 
 // openAs is open with all options but the precision, which is the flag's where it says one.
 func (e engineFlags) openAs(ctx context.Context, model string, o decoder.Options, quiet bool) (*engine, error) {
+	return e.openWith(ctx, model, o, quiet, openRunnable)
+}
+
+// openWith is openAs with another way to open the directory.
+func (e engineFlags) openWith(ctx context.Context, model string, o decoder.Options, quiet bool, open func(dir string) (*checkpoint.Checkpoint, error)) (*engine, error) {
 	if e.Threads < 0 {
 		return nil, usagef("--threads must not be negative")
 	}
@@ -45,7 +51,7 @@ func (e engineFlags) openAs(ctx context.Context, model string, o decoder.Options
 	if err != nil {
 		return nil, err
 	}
-	c, err := openRunnable(dir)
+	c, err := open(dir)
 	if err != nil {
 		device.Close()
 		return nil, err

@@ -29,7 +29,8 @@ type healCommand struct {
 	Heat    float64  `name:"temperature" help:"Of both distributions in --loss distill." default:"1" placeholder:"T"`
 	Tail    int      `name:"tail-layers" help:"How many of the last layers --method tail trains." default:"1" placeholder:"K"`
 	Cut     string   `help:"Where layers are gone, as LAYER:ORIGINAL, the first layer behind the cut and its number in the unpruned model; from plan.json beside the model if not given." placeholder:"L:M"`
-	Scratch bool     `name:"from-scratch" help:"Begin --method full from random weights."`
+	Scratch bool     `name:"from-scratch" help:"Begin --method full from random weights. The model then needs none: a config.json and tokenizer files suffice."`
+	DType   string   `name:"dtype" help:"Type of the weights that --method full writes: float32, bfloat16 or float16; the model's own if not given." enum:",float32,bfloat16,float16" default:"" placeholder:"TYPE"`
 	Base    string   `help:"What the frozen weights are held in: nf4, bf16 or float32." enum:"nf4,bf16,float32" default:"nf4"`
 	Preset  string   `help:"Settings of the paper for a model; found by the model if not given, default for none." placeholder:"NAME"`
 	Init    string   `help:"PEFT adapter to start from, a directory." placeholder:"DIR"`
@@ -52,8 +53,9 @@ type healCommand struct {
 	LR         *float64 `name:"lr" help:"Peak of the learning rate; the preset's if not given." placeholder:"RATE"`
 	Warmup     int      `help:"Steps in which the learning rate rises; 100, at most a tenth of all, if not given." default:"-1" placeholder:"N"`
 	Clip       float64  `help:"Longest gradient, all tensors as one vector; 0 is any." default:"1" placeholder:"NORM"`
-	Decay      float64  `name:"weight-decay" help:"Weight decay of AdamW." default:"0" placeholder:"D"`
-	Seed       uint64   `help:"Seed of the order, a new adapter and dropout." default:"1"`
+	Decay      float64  `name:"weight-decay" help:"Weight decay of AdamW, for matrices." default:"0" placeholder:"D"`
+	Beta2      float64  `name:"beta2" help:"How much the second moment of AdamW keeps of itself." default:"0.999" placeholder:"B"`
+	Seed       uint64   `help:"Seed of the order, random weights, a new adapter and dropout." default:"1"`
 
 	Evaluation      []string `help:"Texts that the model will be evaluated on: training documents that overlap them are pointed out. Can be given several times." placeholder:"FILE" sep:"none"`
 	Held            int      `help:"Hold out so many documents to validate on." default:"0" placeholder:"N"`
@@ -173,7 +175,13 @@ func (c *healCommand) open(ctx context.Context) (*engine, error) {
 	case "float32":
 		o.Precision = decoder.Float32
 	}
-	return c.openAs(ctx, c.Model, o, c.Quiet)
+	return c.openWith(ctx, c.Model, o, c.Quiet, func(dir string) (*checkpoint.Checkpoint, error) {
+		found, err := openRunnable(dir)
+		if c.Scratch && errors.Is(err, checkpoint.ErrNoWeights) {
+			return decoder.Blank(dir)
+		}
+		return found, err
+	})
 }
 
 func (c *healCommand) preset(e *engine) (heal.Preset, error) {
@@ -188,7 +196,7 @@ func (c *healCommand) options(e *engine, p heal.Preset) (heal.Options, error) {
 	o := heal.Options{
 		Output: c.Output, Base: c.Model, Method: heal.Method(c.Method), TailLayers: c.Tail, FromScratch: c.Scratch, Objective: heal.Loss(c.Loss), Init: c.Init, Rank: c.Rank, Alpha: c.Alpha, Targets: c.Targets, Dropout: p.Dropout,
 		Budget: heal.Budget{Steps: c.Steps, Hours: c.Hours}, Usual: p.Steps, Batch: c.Batch, Accumulate: c.Accumulate, Length: c.Length,
-		Peak: p.Rate, Warmup: c.Warmup, Clip: c.Clip, Decay: c.Decay, Seed: c.Seed, Memory: c.bytes(), Limit: machine.Memory(),
+		Peak: p.Rate, Warmup: c.Warmup, Clip: c.Clip, Beta2: c.Beta2, Decay: c.Decay, DType: checkpoint.ElementType(c.DType), Seed: c.Seed, Memory: c.bytes(), Limit: machine.Memory(),
 		CheckpointEvery: c.CheckpointEvery, ValidateEvery: c.ValidateEvery, Kernels: e.device.Level().String(), AnyKernels: c.AnyKernels,
 	}
 	if o.Rank == 0 {
