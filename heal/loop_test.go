@@ -11,7 +11,6 @@ import (
 
 	"shallow/checkpoint"
 	"shallow/decoder"
-	"shallow/demo"
 )
 
 // trial is a training of a small random model that tests can repeat.
@@ -22,11 +21,7 @@ type trial struct {
 
 func newTrial(t testing.TB) *trial {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "m")
-	if err := demo.WriteModel(dir, 1); err != nil {
-		t.Fatal(err)
-	}
-	return &trial{dir, Options{
+	return &trial{randomModel(t, 1), Options{
 		Rank: 2, Alpha: 4, Targets: "mlp", Dropout: 0.1, Budget: Budget{Steps: 6}, Batch: 1, Accumulate: 2, Peak: 1e-2, Warmup: 1, Clip: 1, Seed: 3,
 		Length: 8, CheckpointEvery: 2, ValidateEvery: 4, Kernels: "these",
 	}}
