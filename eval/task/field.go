@@ -2,7 +2,9 @@ package task
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"shallow/dataset"
 	"shallow/internal/jinja"
@@ -13,6 +15,7 @@ type field struct {
 	key      string
 	source   string // a column's name or a template
 	template *jinja.Template
+	bare     bool // the source is a word where a column is expected: as a template it would be the same for every row
 	function string
 	fixed    any // a number, or the list of choices
 }
@@ -38,6 +41,7 @@ func newField(key string, n *node) (*field, error) {
 			return nil, n.fail("%s: %v", key, err)
 		}
 		f.template = t
+		f.bare = strings.HasPrefix(key, "doc_to_") && word.MatchString(v)
 	case int:
 		f.fixed = int64(v)
 	case []*node:
@@ -61,6 +65,8 @@ func newField(key string, n *node) (*field, error) {
 	}
 	return f, nil
 }
+
+var word = regexp.MustCompile(`^\w+$`)
 
 func list(texts []string) []any {
 	out := make([]any, len(texts))
@@ -102,6 +108,9 @@ func (f *field) raw(row dataset.Row) (value any, column bool, err error) {
 	}
 	if value, column = row[f.source]; column {
 		return value, true, nil
+	}
+	if f.bare {
+		return nil, false, fmt.Errorf("%s: column %s is missing (for the word itself write {{'%s'}})", f.key, f.source, f.source)
 	}
 	text, err := f.template.Render(row)
 	return text, false, wrap(f, err)

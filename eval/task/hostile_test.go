@@ -54,7 +54,7 @@ doc_to_target: right
 // TestMalformed says what is wrong with a file, and where.
 func TestMalformed(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                       "0 YAML documents",
+		"":                                       "line 1: it is empty",
 		"[a, b]":                                 "line 1: it is a list, an object of keys is expected",
 		"task: a\n---\ntask: b":                  "2 YAML documents",
 		"task: [":                                "line 1",
@@ -130,8 +130,8 @@ func TestBadRows(t *testing.T) {
 		row  dataset.Row
 		want string
 	}{
-		"no column":       {choosing, dataset.Row{"right": int64(1)}, "doc_to_text: line 1: 'q' is undefined"},
-		"no target":       {choosing, dataset.Row{"q": "?"}, "doc_to_target: line 1: 'right' is undefined"},
+		"no column":       {choosing, dataset.Row{"right": int64(1)}, "doc_to_text: jinja: line 1: 'q' is undefined (columns: right)"},
+		"no target":       {choosing, dataset.Row{"q": "?"}, "doc_to_target: column right is missing"},
 		"target too high": {choosing, dataset.Row{"q": "?", "right": int64(2)}, "the right answer is 2, which is not one of the 2 choices"},
 		"no label":        {choosing, dataset.Row{"q": "?", "right": int64(-1)}, "splits without labels cannot be scored"},
 		"unknown answer":  {choosing, dataset.Row{"q": "?", "right": "c"}, "the right answer is c"},

@@ -61,8 +61,11 @@ func parse(file string, data []byte) (*mapping, error) {
 	if err != nil {
 		return nil, syntax(file, err)
 	}
-	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
-		return nil, where.fail("it holds %d YAML documents, one object of keys is expected", len(tree.Docs))
+	switch {
+	case len(tree.Docs) > 1:
+		return nil, where.fail("it holds %d YAML documents, one is expected", len(tree.Docs))
+	case len(tree.Docs) == 0 || tree.Docs[0].Body == nil:
+		return nil, where.fail("it is empty, an object of keys is expected")
 	}
 	n, err := convert(file, tree.Docs[0].Body, 0)
 	if err != nil {
