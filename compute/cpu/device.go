@@ -66,9 +66,10 @@ func (d *Device) String() string {
 // Close ends the device's threads.
 func (d *Device) Close() { d.pool.close() }
 
-// Multiplies is BFloat16 for bfloat16 and NF4 weights where the processor multiplies bfloat16, Float32 otherwise.
+// Multiplies is BFloat16 for bfloat16 and NF4 weights where the processor multiplies bfloat16 faster than float32, Float32
+// otherwise.
 func (d *Device) Multiplies(weights compute.Kind) compute.Kind {
-	if d.level >= AVX512BF16 && (weights == compute.BFloat16 || weights == compute.NF4) {
+	if d.level >= AVX512BF16 && fastBFloat16() && (weights == compute.BFloat16 || weights == compute.NF4) {
 		return compute.BFloat16
 	}
 	return compute.Float32
