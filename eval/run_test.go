@@ -3,8 +3,10 @@ package eval_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -258,10 +260,33 @@ func TestBrokenWeights(t *testing.T) {
 	}
 }
 
+// TestUniformModel reads 1 as the normalised loss of a model that knows nothing: the head of this one is zero.
+func TestUniformModel(t *testing.T) {
+	m, o := model(t, changed(t, "llama2-tok", "lm_head.weight", func(weight []byte) { clear(weight) }), 2)
+	o.Task.Limit, o.MaxLength = 4, 300
+	v, err := eval.Run(context.Background(), m, load(t, "c4@paper", "wikitext"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range v.Tasks {
+		if loss, ok := one.Total.Find("loss_norm", ""); !ok || math.Abs(loss.Value-1) > 1e-6 {
+			t.Errorf("%s: loss / ln V is %v, want 1", one.Task.Name, loss.Value)
+		}
+	}
+}
+
 // brokenModel is a copy of a checkpoint with a NaN in a weight.
 func brokenModel(t *testing.T) string {
 	t.Helper()
-	from, to := shared.Dir(t, "reference", "eval", "gpt2-tok"), t.TempDir()
+	return changed(t, "gpt2-tok", "model.layers.2.mlp.down_proj.weight", func(weight []byte) {
+		weight[0], weight[1] = 0xc0, 0x7f // in bfloat16
+	})
+}
+
+// changed is a copy of a reference checkpoint with other bytes in one of its tensors.
+func changed(t *testing.T, name, tensor string, change func([]byte)) string {
+	t.Helper()
+	from, to := shared.Dir(t, "reference", "eval", name), t.TempDir()
 	files, err := os.ReadDir(from)
 	if err != nil {
 		t.Fatal(err)
@@ -272,15 +297,18 @@ func brokenModel(t *testing.T) string {
 			t.Fatal(err)
 		}
 		if f.Name() == "model.safetensors" {
-			size := int(data[0]) | int(data[1])<<8 | int(data[2])<<16
+			size := int(binary.LittleEndian.Uint64(data))
 			var header map[string]struct {
 				Offsets [2]int `json:"data_offsets"`
 			}
 			if err := json.Unmarshal(bytes.TrimSpace(data[8:8+size]), &header); err != nil {
 				t.Fatal(err)
 			}
-			at := 8 + size + header["model.layers.2.mlp.down_proj.weight"].Offsets[0]
-			data[at], data[at+1] = 0xc0, 0x7f // NaN in bfloat16
+			at := header[tensor].Offsets
+			if at[1] == 0 {
+				t.Fatalf("%s has no tensor %s", name, tensor)
+			}
+			change(data[8+size+at[0] : 8+size+at[1]])
 		}
 		if err := os.WriteFile(filepath.Join(to, f.Name()), data, 0o644); err != nil {
 			t.Fatal(err)

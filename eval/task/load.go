@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed tasks/*.yaml
@@ -35,7 +36,7 @@ type Set struct {
 // Load finds tasks by name. A name is that of a task, a group or a tag, may hold * and ? for several, or is the path of a
 // .yaml file.
 func Load(names []string, o LoadOptions) (*Set, error) {
-	l := &loader{files: map[string]*mapping{}, set: &Set{}, tasks: map[string]*Task{}, groups: map[string]*Group{}}
+	l := &loader{set: &Set{}, tasks: map[string]*Task{}, groups: map[string]*Group{}}
 	if err := l.index(o.Include); err != nil {
 		return nil, err
 	}
@@ -52,8 +53,8 @@ func Load(names []string, o LoadOptions) (*Set, error) {
 
 // Names are the tasks and groups of this program. Those of a group with many subjects are not listed one by one.
 func Names() []string {
-	l := &loader{files: map[string]*mapping{}}
-	if err := l.index(nil); err != nil {
+	l, err := ownIndex()
+	if err != nil {
 		panic(err) // the files are part of the program
 	}
 	return l.offered()
@@ -81,17 +82,13 @@ type entry struct {
 // builtInName marks a file of this program in paths and errors.
 const builtInName = "built-in:"
 
+// index makes the names known: those of this program, and over them those of folders.
 func (l *loader) index(folders []string) error {
-	l.entries, l.tags = map[string]entry{}, map[string][]string{}
-	names, err := fs.Glob(builtIn, "tasks/*.yaml")
+	own, err := ownIndex()
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if _, err := l.enter(builtInName + path.Base(name)); err != nil {
-			return err
-		}
-	}
+	l.entries, l.tags, l.files = maps.Clone(own.entries), maps.Clone(own.tags), maps.Clone(own.files)
 	for _, folder := range folders {
 		if err := l.indexFolder(folder); err != nil {
 			return err
@@ -99,6 +96,21 @@ func (l *loader) index(folders []string) error {
 	}
 	return nil
 }
+
+// ownIndex reads the files of this program once. Nothing changes them afterwards.
+var ownIndex = sync.OnceValues(func() (*loader, error) {
+	l := &loader{entries: map[string]entry{}, tags: map[string][]string{}, files: map[string]*mapping{}}
+	names, err := fs.Glob(builtIn, "tasks/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if _, err := l.enter(builtInName + path.Base(name)); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+})
 
 func (l *loader) indexFolder(folder string) error {
 	files := 0
@@ -151,7 +163,7 @@ func (l *loader) enter(file string) (string, error) {
 			return "", err
 		}
 		for _, t := range tags {
-			l.tags[t] = append(l.tags[t], name)
+			l.tags[t] = append(slices.Clip(l.tags[t]), name)
 		}
 	}
 	return name, nil

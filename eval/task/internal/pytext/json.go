@@ -139,27 +139,22 @@ func (w *writer) line(depth int) {
 
 // quote writes a string as Python does: what is not ASCII stays as it is, also the separators that Go escapes.
 func (w *writer) quote(s string) {
+	s = strings.ToValidUTF8(s, "\ufffd")
 	w.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			w.WriteByte('\\')
-			w.WriteRune(r)
-		case r == '\n':
-			w.WriteString(`\n`)
-		case r == '\r':
-			w.WriteString(`\r`)
-		case r == '\t':
-			w.WriteString(`\t`)
-		case r == '\b':
-			w.WriteString(`\b`)
-		case r == '\f':
-			w.WriteString(`\f`)
-		case r < 0x20:
-			fmt.Fprintf(w, `\u%04x`, r)
-		default:
-			w.WriteRune(r)
+	from := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
+		}
+		w.WriteString(s[from:i])
+		from = i + 1
+		if short := strings.IndexByte("\"\\\n\r\t\b\f", c); short >= 0 {
+			w.WriteString(`\` + `"\nrtbf`[short:short+1])
+		} else {
+			fmt.Fprintf(w, `\u%04x`, c)
 		}
 	}
+	w.WriteString(s[from:])
 	w.WriteByte('"')
 }
