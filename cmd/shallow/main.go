@@ -32,6 +32,7 @@ type program struct {
 	Heal     healCommand     `cmd:"" help:"Finetune a model, as after layers were cut out of it."`
 	Merge    mergeCommand    `cmd:"" help:"Put an adapter into a model's weights."`
 	Eval     evalCommand     `cmd:"" help:"Score a model on benchmarks."`
+	Sweep    sweepCommand    `cmd:"" help:"Score a grid of models, cuts, healings and tasks."`
 	States   statesCommand   `cmd:"" help:"Write the residual stream at every layer, and logits."`
 	Generate generateCommand `cmd:"" help:"Continue a text."`
 	Serve    serveCommand    `cmd:"" help:"Serve a model over HTTP, as OpenAI's interface does."`
