@@ -47,7 +47,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	var counts pytext.Object
 	for _, m := range r.Metrics {
 		stderr := any("N/A")
-		if !math.IsNaN(m.Stderr) {
+		if !math.IsNaN(m.Stderr) && !math.IsInf(m.Stderr, 0) {
 			stderr = m.Stderr
 		}
 		key := m.Metric + "," + m.Filter

@@ -24,7 +24,8 @@ type Raw string
 func (o Object) MarshalJSON() ([]byte, error) { return JSON(o, "") }
 
 // JSON is json.dumps(value, ensure_ascii=False), with indent where one is given. Keys of maps are sorted, since Go keeps no
-// order; an Object keeps its own.
+// order; an Object keeps its own. Numbers that are not finite are put in quotes: bare, as Python has them, nothing else reads
+// them.
 func JSON(value any, indent string) ([]byte, error) {
 	w := &writer{indent: indent}
 	if err := w.value(value, 0); err != nil {
@@ -59,7 +60,7 @@ func (w *writer) value(value any, depth int) error {
 	case float64:
 		s := Float(v)
 		if v-v != 0 {
-			s = map[string]string{"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[s]
+			s = map[string]string{"nan": `"NaN"`, "inf": `"Infinity"`, "-inf": `"-Infinity"`}[s]
 		}
 		w.WriteString(s)
 	case []string:

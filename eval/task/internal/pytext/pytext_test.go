@@ -79,6 +79,9 @@ func TestJSON(t *testing.T) {
 			t.Errorf("JSON gives %s, want %s (%v)", got, want, err)
 		}
 	}
+	if got, err := pytext.JSON([]any{math.NaN(), math.Inf(-1)}, ""); err != nil || string(got) != `["NaN", "-Infinity"]` {
+		t.Errorf("numbers that are not finite are %s (%v)", got, err)
+	}
 	if _, err := pytext.JSON(make(chan int), ""); err == nil {
 		t.Error("a channel is written")
 	}
