@@ -180,6 +180,14 @@ func compareRun(t *testing.T, name string, items []fixture, want *results) {
 		return
 	}
 	compareTotal(t, total, want.Results[name])
+	hash, err := task.Hash(samples)
+	if err != nil {
+		t.Error(err)
+	}
+	// Of documents of one column, whose order is no matter, the hash is the harness's.
+	if run.Task.OutputType == task.Rolling && hash != want.Hashes[name] {
+		t.Errorf("%s: the hash of the samples is %s, want %s", name, hash, want.Hashes[name])
+	}
 	if run.NumFewshot != shots || strings.HasPrefix(name, "mmlu") && run.Original != want.Samples[name].Original {
 		t.Errorf("%s: %d shots, %d documents; want %d, %d", name, run.NumFewshot, run.Original, shots, want.Samples[name].Original)
 	}

@@ -146,9 +146,10 @@ func TestBadRows(t *testing.T) {
 			continue
 		}
 		first := good
-		if name == "not a list" {
+		switch name {
+		case "not a list":
 			first = dataset.Row{"q": "['x', 'y']", "right": int64(1)}
-		} else if name == "not a text" {
+		case "not a text":
 			first = dataset.Row{"q": "x", "right": int64(1)}
 		}
 		_, err = set.Tasks[0].Build(t.Context(), table{first, c.row}, task.Options{})

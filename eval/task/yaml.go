@@ -176,12 +176,9 @@ func (n *node) object(values []*ast.MappingValueNode, depth int) error {
 	m := &mapping{at: map[string]*node{}}
 	n.value = m
 	for _, v := range values {
-		key, ok := v.Key.(ast.Node).(*ast.StringNode)
-		name := ""
-		if ok {
+		name := v.Key.GetToken().Value // a number too can be a key, as in a map of answers
+		if key, ok := v.Key.(ast.Node).(*ast.StringNode); ok {
 			name = key.Value
-		} else {
-			name = v.Key.GetToken().Value // of a number, as in a map of answers
 		}
 		value, err := convert(n.file, v.Value, depth+1)
 		if err != nil {

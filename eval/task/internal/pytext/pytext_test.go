@@ -28,16 +28,19 @@ func TestStrings(t *testing.T) {
 			t.Errorf("Capitalize(%q) is %q, want %q", in, got, want)
 		}
 	}
-	for in, want := range map[string]int{
-		"":                      1,
-		"a":                     1,
-		" a  b\n":               4,
-		"a\u001cb":              2,
-		"a\u00a0\u2003b\u200bc": 2,
-		"\n":                    2,
+	for _, c := range []struct {
+		text  string
+		words int
+	}{
+		{"", 1},
+		{"a", 1},
+		{" a  b\n", 4},
+		{"a\u001cb", 2},
+		{"a\u00a0\u2003b\u200bc", 2},
+		{"\n", 2},
 	} {
-		if got := pytext.Words(in); got != want {
-			t.Errorf("Words(%q) is %d, want %d", in, got, want)
+		if got := pytext.Words(c.text); got != c.words {
+			t.Errorf("Words(%q) is %d, want %d", c.text, got, c.words)
 		}
 	}
 	if got := pytext.Strip("\x1c\u00a0 a b\u2029\u200b\n"); got != "a b\u2029\u200b" {
