@@ -55,6 +55,7 @@ type sweep struct {
 	units    []*unit
 	spots    []*spot
 	cells    map[string]*Cell // that are known, by id
+	saved    int              // cells that this process computed
 	claims   *claims
 	result   *Result
 

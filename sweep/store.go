@@ -107,8 +107,15 @@ func (s *sweep) save(x *spot, c Cell) error {
 		return fmt.Errorf("sweep: the cell: %w", err)
 	}
 	s.cells[x.id] = &c
+	s.saved++
+	if onSave != nil {
+		onSave(x.id)
+	}
 	return nil
 }
+
+// onSave, of tests, is told of each cell that is computed.
+var onSave func(id string)
 
 // write writes sweep.json with all cells that there are.
 func (s *sweep) write() error {

@@ -134,7 +134,7 @@ func (s *sweep) hold(ctx context.Context, id string, work func(ctx context.Conte
 
 // try computes what is missing of a unit, unless another process is at it.
 func (s *sweep) try(ctx context.Context, u *unit, missing []*spot) (claimed bool, err error) {
-	before := time.Now()
+	before, saved := time.Now(), s.saved
 	cost := s.cost(u)
 	if u.healing != nil {
 		claimed, err = s.hold(ctx, "heal-"+u.key, func(ctx context.Context, _ func(string) (bool, error)) error { return s.healed(ctx, u) })
@@ -144,7 +144,7 @@ func (s *sweep) try(ctx context.Context, u *unit, missing []*spot) (claimed bool
 			return s.unhealed(ctx, u, first, more)
 		})
 	}
-	if claimed && err == nil {
+	if claimed && err == nil && s.saved > saved { // else another process was quicker
 		s.clock.spent += time.Since(before)
 		s.clock.done += cost
 		s.left(u)
@@ -380,4 +380,11 @@ func (s *sweep) tidy() {
 		return
 	}
 	_ = os.RemoveAll(filepath.Join(s.Output, "work"))
+	// What killed processes were just writing.
+	for _, folder := range []string{".", "cells", "hashes", "measure-*"} {
+		left, _ := filepath.Glob(filepath.Join(s.Output, folder, ".*.tmp"))
+		for _, path := range left {
+			_ = os.Remove(path)
+		}
+	}
 }

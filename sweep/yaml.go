@@ -58,7 +58,7 @@ func parseYAML(file string, data []byte) (*node, error) {
 		return nil, fmt.Errorf("sweep: %s: %s", file, first)
 	}
 	if len(tree.Docs) != 1 || tree.Docs[0].Body == nil {
-		return nil, where.fail("it holds %d YAML documents, one object of keys is expected", len(tree.Docs))
+		return nil, where.fail("one YAML document with an object of keys is expected")
 	}
 	return convert(file, tree.Docs[0].Body, 0)
 }
