@@ -95,6 +95,9 @@ func (d *Device) WeightGradient(dw, dbias, dout, x compute.Tensor, in compute.Ki
 		return
 	}
 	to := output{out: floats(dw), stride: dw.Stride}
+	if d.addOuterNear(to, dout, x, in) {
+		return
+	}
 	if k := kernelsOf(d.level, in); 2*roundUp(x.Cols, k.rows) > roundUp(x.Cols, k.cols) {
 		d.addOuter(to, dout, x, in)
 		return

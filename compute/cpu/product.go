@@ -26,7 +26,8 @@ type product struct {
 	panels   [][]uint32
 	narrow   []float32 // the transpose of an output that is a few columns wide
 
-	packTile, multiply func(worker, i int)
+	packTile, multiply  func(worker, i int)
+	packPanel, takeRows func(worker, i int)
 }
 
 // segment is rows lo to hi-1 of x, which are multiplied by a weight for each output, the first of them number weights.
@@ -157,12 +158,17 @@ func (p *product) prepare(d *Device, x compute.Tensor, in compute.Kind) {
 	if p.multiply == nil {
 		p.packTile = func(_, i int) { p.packRows(p.tiles[i]) }
 		p.multiply = p.multiplyPiece
+		p.packPanel, p.takeRows = p.packNear, p.multiplyNear
 	}
 }
 
 // run packs as many rows of x at a time as one sweep takes, and multiplies them.
 func (p *product) run(d *Device, rows int) {
 	defer p.forget()
+	if p.isNear(rows) {
+		p.runNear(d, rows)
+		return
+	}
 	tile := p.kernels.rows
 	sweep := max(256, packedRowsBytes/4/max(p.units, 1))
 	sweeps := max(1, (rows+sweep-1)/sweep)

@@ -25,6 +25,11 @@ func levelKernels(l Level) [2]productKernels {
 		packColumns: packColumns512, packTile: packTile512, packTurnedColumns: packTurned512, packTurnedTiles: packTurnedTiles512, direct: direct512,
 	}
 	double := single
+	single.near = [4][]nearTile{
+		1: {nil, near1x16, near2x16, near3x16, near4x16, near5x16, near6x16, near7x16, near8x16},
+		2: {nil, near1x32, near2x32, near3x32, near4x32, near5x32, near6x32, near7x32, near8x32},
+		3: {nil, near1x48, near2x48, near3x48, near4x48, near5x48, near6x48, near7x48, near8x48},
+	}
 	if double.round, double.packColumns = true, rounding(packColumns512); l >= AVX512BF16 {
 		double.round, double.packColumns, double.pairs = false, packColumns512, true
 		double.tiles = []tile{nil, tilePairs1x48, tilePairs2x48, tilePairs3x48, tilePairs4x48, tilePairs5x48, tilePairs6x48, tilePairs7x48, tilePairs8x48}

@@ -29,6 +29,8 @@ type productKernels struct {
 	pairs      bool   // a unit is a pair of bfloat16; a float32 otherwise
 	round      bool   // float32 units are rounded to bfloat16
 	tiles      []tile // by number of rows
+	// near are tiles by number of vectors of columns and of rows; nil where there are none.
+	near [4][]nearTile
 
 	// packColumns lays as many of n units of 16 rows of a weight side by side as it has a fast way for, and returns
 	// their number. dst is [n][cols]. What lies ahead elements further is needed next.
