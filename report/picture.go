@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"math"
@@ -36,25 +35,28 @@ func WriteSVG(name string, d *similarity.Distances) error {
 }
 
 func write(name string, d *similarity.Distances, c vg.CanvasWriterTo) error {
-	p, err := picture(d)
+	starts := make([]int, len(d.Best))
+	for i, b := range d.Best {
+		starts[i] = b.Start
+	}
+	p, err := picture(d, d.Model.Name, starts)
 	if err != nil {
 		return fmt.Errorf("report: %s: %w", name, err)
 	}
-	p.Draw(draw.Crop(draw.New(c), margin, -margin, margin, -margin))
-	var b bytes.Buffer
-	if _, err := c.WriteTo(&b); err != nil {
+	data, err := drawn(p, p.Legend, 0, c)
+	if err != nil {
 		return fmt.Errorf("report: %s: %w", name, err)
 	}
-	if err := atomicfile.Write(name, b.Bytes()); err != nil {
+	if err := atomicfile.Write(name, data); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
 }
 
-// picture is the heat map with a ring round each row's best block.
-func picture(d *similarity.Distances) (*plot.Plot, error) {
+// picture is the heat map with a ring round the block of each row that starts at starts[n-1], unless that is negative.
+func picture(d *similarity.Distances, name string, starts []int) (*plot.Plot, error) {
 	p := plot.New()
-	p.Title.Text = fmt.Sprintf("%s: angular distance, each row from its least (yellow) to its greatest", d.Model.Name)
+	p.Title.Text = fmt.Sprintf("%s: angular distance, each row from its least (yellow) to its greatest", name)
 	p.Title.TextStyle.Font.Size = vg.Points(11)
 	p.Title.Padding = vg.Points(6)
 	p.X.Label.Text = "first layer of the block, ℓ"
@@ -66,9 +68,14 @@ func picture(d *similarity.Distances) (*plot.Plot, error) {
 	cells.NaN = color.Transparent
 	p.Add(cells)
 
-	points := make(plotter.XYs, len(d.Best))
-	for i, b := range d.Best {
-		points[i] = plotter.XY{X: float64(b.Start), Y: float64(b.N)}
+	var points plotter.XYs
+	for i, start := range starts {
+		if start >= 0 {
+			points = append(points, plotter.XY{X: float64(start), Y: float64(i + 1)})
+		}
+	}
+	if len(points) == 0 {
+		return p, nil
 	}
 	marks, err := plotter.NewScatter(points)
 	if err != nil {
