@@ -33,6 +33,7 @@ type program struct {
 	Merge    mergeCommand    `cmd:"" help:"Put an adapter into a model's weights."`
 	Eval     evalCommand     `cmd:"" help:"Score a model on benchmarks."`
 	Sweep    sweepCommand    `cmd:"" help:"Score a grid of models, cuts, healings and tasks."`
+	Report   reportCommand   `cmd:"" help:"Show what a sweep found as one HTML page."`
 	States   statesCommand   `cmd:"" help:"Write the residual stream at every layer, and logits."`
 	Generate generateCommand `cmd:"" help:"Continue a text."`
 	Serve    serveCommand    `cmd:"" help:"Serve a model over HTTP, as OpenAI's interface does."`
