@@ -108,12 +108,9 @@ func Run(ctx context.Context, spec *Spec, o Options) (*Result, error) {
 	if err := s.write(); err != nil {
 		return nil, err
 	}
+	s.tidyOutput()
 	err = s.compute(ctx)
-	if err := errors.Join(err, s.write()); err != nil {
-		return s.result, err
-	}
-	s.tidy()
-	return s.result, nil
+	return s.result, errors.Join(err, s.write())
 }
 
 // begin opens models and tasks.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"shallow/decoder"
@@ -173,7 +172,7 @@ func (s *sweep) unhealed(ctx context.Context, u *unit, first string, more func(s
 		return nil
 	}
 	m, t := u.subject, mine[0].task
-	folder := filepath.Join(s.Output, "work", "scores-"+hashJSON([]any{s.inputs(m), t.inputs})[:16])
+	folder := filepath.Join(s.Output, "work", "scores-"+first[:16]) // belongs to who has the claim
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
@@ -182,7 +181,7 @@ func (s *sweep) unhealed(ctx context.Context, u *unit, first string, more func(s
 	begin := time.Now()
 	found, err := eval.Variants(ctx, m.model, t.set, drops, o)
 	if err != nil && ctx.Err() == nil && len(mine) > 1 {
-		// One that cannot be computed, such as one without a layer that holds the numbers in bounds, keeps the others from nothing.
+		// One that cannot be computed, such as one with a weight that is no number, keeps the others from nothing.
 		return s.oneByOne(ctx, mine, o)
 	}
 	if err != nil {
@@ -194,7 +193,7 @@ func (s *sweep) unhealed(ctx context.Context, u *unit, first string, more func(s
 			return err
 		}
 	}
-	return nil
+	return os.RemoveAll(folder)
 }
 
 // oneByOne scores variants each for itself.
@@ -370,21 +369,15 @@ func (u *unit) String() string {
 	return fmt.Sprintf("%s, %s", u.subject.spec.Name, u.spots[0].task.name)
 }
 
-// tidy removes what is needed no longer once all cells are there and no other process is at work.
-func (s *sweep) tidy() {
-	if slices.ContainsFunc(s.units, func(u *unit) bool { return len(s.missing(u)) > 0 }) {
-		return
-	}
-	entries, err := os.ReadDir(s.claims.dir)
-	if err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name()[0] != '.' }) {
-		return
-	}
-	_ = os.RemoveAll(filepath.Join(s.Output, "work"))
-	// What killed processes were just writing.
+// tidyOutput removes what killed processes were just writing.
+func (s *sweep) tidyOutput() {
+	const age = time.Minute // of what another process may still be at
 	for _, folder := range []string{".", "cells", "hashes", "measure-*"} {
 		left, _ := filepath.Glob(filepath.Join(s.Output, folder, ".*.tmp"))
 		for _, path := range left {
-			_ = os.Remove(path)
+			if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > age {
+				_ = os.Remove(path)
+			}
 		}
 	}
 }
