@@ -10,6 +10,7 @@ type Limits struct {
 	Stops     int           // stop strings of a request
 	StopBytes int           // of one stop string
 	Logprobs  int           // likeliest tokens a position
+	Scores    int           // log-probabilities of a reply
 	Time      time.Duration // of a request, from its last byte to the last token
 	Read      time.Duration // of a request's bytes
 	Write     time.Duration // of a write, in which a client that does not read is waited for
@@ -20,7 +21,7 @@ type Limits struct {
 // DefaultLimits are those of the command line.
 func DefaultLimits() Limits {
 	return Limits{
-		Body: 4 << 20, Sequences: 128, Waiting: 256, Stops: 16, StopBytes: 1 << 10, Logprobs: 20,
+		Body: 4 << 20, Sequences: 128, Waiting: 256, Stops: 16, StopBytes: 1 << 10, Logprobs: 20, Scores: 2e6,
 		Time: 10 * time.Minute, Read: 30 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute, Grace: 30 * time.Second,
 	}
 }

@@ -137,6 +137,14 @@ func TestTime(t *testing.T) {
 	}
 }
 
+// TestLate: an answer has time to be written, however long it took to compute.
+func TestLate(t *testing.T) {
+	n := listen(t, newFake(t, &fakeEngine{gate: make(chan struct{})}, func(o *serve.Options) { o.Write, o.Time = 5*time.Millisecond, 50*time.Millisecond }))
+	if status, body := n.status(`{"prompt":"a"}`); status != http.StatusGatewayTimeout {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
 // TestDrain: what runs when the server is stopped finishes, what comes then is refused.
 func TestDrain(t *testing.T) {
 	e := &fakeEngine{gate: make(chan struct{})}

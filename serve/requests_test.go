@@ -28,7 +28,7 @@ type errorBody struct {
 
 // TestRefuses sends what must be answered with a reason, and with the field at fault where there is one.
 func TestRefuses(t *testing.T) {
-	s := newFake(t, &fakeEngine{}, func(o *serve.Options) { o.Body, o.Limits.Sequences = 2000, 8 })
+	s := newFake(t, &fakeEngine{}, func(o *serve.Options) { o.Body, o.Limits.Sequences, o.Scores = 2000, 8, 1000 })
 	const completions, chat = "/v1/completions", "/v1/chat/completions"
 	for _, c := range []struct {
 		path, body string
@@ -77,6 +77,7 @@ func TestRefuses(t *testing.T) {
 		{completions, `{"prompt":"a","stop":["` + strings.Repeat(`a","`, 40) + `"]}`, 400, "stop", "at most"},
 		{completions, `{"prompt":"a","stop":"` + strings.Repeat("a", 1100) + `"}`, 400, "stop", "1100 bytes"},
 		{completions, `{"prompt":"a","logprobs":21}`, 400, "logprobs", "not between"},
+		{completions, `{"prompt":["a","b","c","d"],"max_tokens":60,"logprobs":5}`, 400, "logprobs", "at most 1000 are allowed"},
 		{completions, `{"prompt":"a","logprobs":true}`, 400, "logprobs", "no whole number"},
 		{completions, `{"prompt":"a","echo":1}`, 400, "echo", "neither true nor false"},
 		{completions, `{"prompt":"a","stream":"yes"}`, 400, "stream", "neither true nor false"},

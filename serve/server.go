@@ -160,6 +160,7 @@ func (s *Server) finish(w *watched, err error) (whole bool) {
 		if p.status >= http.StatusInternalServerError {
 			s.log.Error("request failed", "error", err)
 		}
+		s.writeDeadline(http.NewResponseController(w))
 		p.write(w)
 	}
 	return true

@@ -150,6 +150,7 @@ func (s *Server) requests(prompts [][]int, c settings) ([]generate.Request, *pro
 		return nil, refuse("n", "%d prompts times n %d are more than %d sequences: send fewer at once", len(prompts), c.n, s.limits.Sequences)
 	}
 	var requests []generate.Request
+	scores := 0
 	for at, prompt := range prompts {
 		room := s.engine.Length() + 1 - len(prompt) // the last token needs no place, it is only predicted
 		most := c.maxTokens
@@ -164,6 +165,15 @@ func (s *Server) requests(prompts [][]int, c settings) ([]generate.Request, *pro
 		}
 		r := generate.Request{Prompt: prompt, MaxTokens: most, Ends: c.ends, Options: c.sampling,
 			LogProbs: c.scored, PromptLogProbs: c.scored && c.echo, Top: max(c.top, 0)}
+		if r.LogProbs {
+			scores += c.n * most * (1 + r.Top)
+		}
+		if r.PromptLogProbs {
+			scores += c.n * len(prompt) * (1 + r.Top)
+		}
+		if scores > s.limits.Scores {
+			return nil, refuse("logprobs", "up to %d log-probabilities and more, at most %d are allowed at once: send fewer prompts, or ask for fewer", scores, s.limits.Scores)
+		}
 		if r.MaxTokens > 0 || r.PromptLogProbs {
 			if err := s.engine.Check(r); err != nil {
 				return nil, refuse("", "%v", err)

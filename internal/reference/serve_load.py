@@ -1,6 +1,6 @@
 """Put `shallow serve` under load: one client, then 32 at once, on the same server.
 
-    python serve_load.py SHALLOW MODEL [--seconds 300] [--clients 32] [--tokens 64] [--alone 60] [-- FLAGS OF serve]
+    python serve_load.py SHALLOW MODEL [--seconds 300] [--clients 32] [--tokens 128] [--alone 60] [-- FLAGS OF serve]
 
 Every client sends completions one after another: a prompt of its own, --tokens tokens, half of them as streams. First one client for
 --alone seconds, then all of them for --seconds. One line of JSON says the tokens a second of both, the times of requests, to the first
@@ -121,7 +121,7 @@ def main():
     p.add_argument("--seconds", type=float, default=300)
     p.add_argument("--alone", type=float, default=60)
     p.add_argument("--clients", type=int, default=32)
-    p.add_argument("--tokens", type=int, default=64)
+    p.add_argument("--tokens", type=int, default=128)
     ours, _, flags = " ".join(sys.argv[1:]).partition(" -- ")
     a = p.parse_args(ours.split())
     server = subprocess.Popen([a.shallow, "serve", a.model, "--port", "0", *flags.split()], stdout=subprocess.PIPE, text=True)
