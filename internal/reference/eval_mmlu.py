@@ -1,9 +1,9 @@
 """MMLU 5-shot: `shallow eval` in turn with the peer's script, and the predictions of both, question by question.
 
-    python eval_mmlu.py SHALLOW MODEL --peer .../peers/eval_mmlu.py --data .../eval [--rounds 3] [--agreement float32,bfloat16]
+    python eval_mmlu.py SHALLOW MODEL --peer .../peers/eval_mmlu.py --data .../eval [--rounds 3] [--agreement float32]
 
 The peer's seconds leave loading and imports out; ours are those of the whole process, from start to exit. With
---agreement the harness itself runs once more for each precision, its samples kept, and the predictions are compared.
+--agreement the harness itself runs once more in that precision, its samples kept, and our predictions in both are compared with them.
 """
 import argparse, csv, json, os, resource, statistics, subprocess, sys, tempfile, time
 from pathlib import Path
@@ -92,12 +92,14 @@ for i in range(a.rounds):
     print(json.dumps({"round": i + 1, "peer": theirs, "shallow": mine, "ratio": round(ratios[-1], 2)}), flush=True)
 if ratios:
     print("median ratio", round(statistics.median(ratios), 2))
-for dtype in filter(None, a.agreement.split(",")):
-    with tempfile.TemporaryDirectory() as out:
-        mine = ours(dtype, out)
-        got = samples(out)
-    want = harness(dtype)
+if a.agreement:
+    want = harness(a.agreement)
     first = lambda x: max(range(len(x)), key=lambda i: (x[i], -i))
-    same = sum(first(got[k]) == first(want[k]) for k in want)
-    apart = max(abs(x - y) for k in want for x, y in zip(got[k], want[k]))
-    print(json.dumps({"precision": dtype, "predictions": len(want), "equal": same, "largest_difference_nat": round(apart, 5), "shallow": mine}), flush=True)
+    for precision in ("float32", "bfloat16"):
+        with tempfile.TemporaryDirectory() as out:
+            mine = ours(precision, out)
+            got = samples(out)
+        same = sum(first(got[k]) == first(want[k]) for k in want)
+        apart = max(abs(x - y) for k in want for x, y in zip(got[k], want[k]))
+        print(json.dumps({"harness": a.agreement, "shallow": precision, "questions": len(want), "equal_predictions": same,
+                          "largest_difference_nat": round(apart, 5), **mine}), flush=True)
