@@ -18,6 +18,7 @@ type demoCommand struct {
 	Threads int    `help:"Threads that compute; 0 is all processors." default:"0"`
 	JSON    bool   `help:"Print the comparison as JSON."`
 	Quiet   bool   `short:"q" help:"Show no progress."`
+	worldFlags
 }
 
 // Help says what happens.
@@ -37,11 +38,17 @@ func (c *demoCommand) Validate() error {
 	if c.Threads < 0 {
 		return fmt.Errorf("--threads must not be negative")
 	}
+	if c.Documents < 1 || c.Items < 1 {
+		return fmt.Errorf("--world-documents and --world-items are at least 1")
+	}
 	return nil
 }
 
 // Run runs the demo and tells its story.
 func (c *demoCommand) Run(ctx context.Context) error {
+	if c.World != "" {
+		return c.worldFlags.write(c.Seed)
+	}
 	device, err := cpu.New(cpu.Options{Threads: c.Threads})
 	if err != nil {
 		return err
