@@ -13,5 +13,6 @@
 // Wordings are sentences in wordings/*.yaml. They are split before anything is made of them: questions, settings and steps under
 // "held" are for evaluation alone. Of six facts, one is told but never asked in training.
 //
-// The same seed gives the same texts, as many as are wanted.
+// The same seed gives the same texts, as many as are wanted. A document has 35 tokens of the world's own tokenizer in the mean and 68
+// at most; all facts once in each of their wordings are 153,000 tokens.
 package world
