@@ -58,10 +58,21 @@ var (
 	}
 )
 
-// attentionBlocks are micro-kernels for 1 to attentionBlock rows: 64 columns wide where the level has them, and 16. They set
+// attentionBlocks are micro-kernels for 1 to attentionBlock rows: 64 and 32 columns wide where the level has them, and 16. They set
 // c[i][j] to start[i]·c[i][j] + Σ_k a[i][k]·b[k][j], or to the sum alone where start is nil.
 type attentionBlocks struct {
-	columns64, columns16 [attentionBlock]attentionKernel
+	columns64, columns32, columns16 [attentionBlock]attentionKernel
+}
+
+// widest are the kernels for the most columns of so many that are left.
+func (k *attentionBlocks) widest(left int) (kernels *[attentionBlock]attentionKernel, width int) {
+	switch {
+	case k.columns64[0] != nil && left >= 64:
+		return &k.columns64, 64
+	case k.columns32[0] != nil && left >= 32:
+		return &k.columns32, 32
+	}
+	return &k.columns16, 16
 }
 
 type attentionKernel func(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
@@ -69,10 +80,12 @@ type attentionKernel func(depth int, a *uint32, lda int, b *uint32, ldb int, c *
 var (
 	attend512 = attentionBlocks{
 		columns64: [attentionBlock]attentionKernel{attend1x64, attend2x64, attend3x64, attend4x64, attend5x64, attend6x64},
+		columns32: [attentionBlock]attentionKernel{attend1x32, attend2x32, attend3x32, attend4x32, attend5x32, attend6x32},
 		columns16: [attentionBlock]attentionKernel{attend1x16, attend2x16, attend3x16, attend4x16, attend5x16, attend6x16},
 	}
 	attendPairs = attentionBlocks{
 		columns64: [attentionBlock]attentionKernel{attendPairs1x64, attendPairs2x64, attendPairs3x64, attendPairs4x64, attendPairs5x64, attendPairs6x64},
+		columns32: [attentionBlock]attentionKernel{attendPairs1x32, attendPairs2x32, attendPairs3x32, attendPairs4x32, attendPairs5x32, attendPairs6x32},
 		columns16: [attentionBlock]attentionKernel{attendPairs1x16, attendPairs2x16, attendPairs3x16, attendPairs4x16, attendPairs5x16, attendPairs6x16},
 	}
 	attendAVX2 = attentionBlocks{
@@ -84,10 +97,7 @@ var (
 func (k *attentionBlocks) multiply(c []float32, ldc int, start []float32, a []uint32, lda int, b []uint32, ldb int, rows, depth, cols int) {
 	_, _, _ = c[(rows-1)*ldc+cols-1], a[(rows-1)*lda+depth-1], b[(depth-1)*ldb+cols-1] // what the kernels reach
 	for j := 0; j < cols; {
-		kernels, width := &k.columns16, 16
-		if k.columns64[0] != nil && cols-j >= 64 {
-			kernels, width = &k.columns64, 64
-		}
+		kernels, width := k.widest(cols - j)
 		for i := 0; i < rows; i += attentionBlock {
 			n := min(attentionBlock, rows-i)
 			var first *float32

@@ -14,6 +14,16 @@ func attend1x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, l
 //go:noescape
 func attendPairs1x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
+// attend1x32 multiplies 1 rows: see attentionBlocks.
+//
+//go:noescape
+func attend1x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attendPairs1x32 multiplies 1 rows: see attentionBlocks.
+//
+//go:noescape
+func attendPairs1x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
 // attend1x16 multiplies 1 rows: see attentionBlocks.
 //
 //go:noescape
@@ -38,6 +48,16 @@ func attend2x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, l
 //
 //go:noescape
 func attendPairs2x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attend2x32 multiplies 2 rows: see attentionBlocks.
+//
+//go:noescape
+func attend2x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attendPairs2x32 multiplies 2 rows: see attentionBlocks.
+//
+//go:noescape
+func attendPairs2x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
 // attend2x16 multiplies 2 rows: see attentionBlocks.
 //
@@ -64,6 +84,16 @@ func attend3x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, l
 //go:noescape
 func attendPairs3x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
+// attend3x32 multiplies 3 rows: see attentionBlocks.
+//
+//go:noescape
+func attend3x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attendPairs3x32 multiplies 3 rows: see attentionBlocks.
+//
+//go:noescape
+func attendPairs3x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
 // attend3x16 multiplies 3 rows: see attentionBlocks.
 //
 //go:noescape
@@ -88,6 +118,16 @@ func attend4x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, l
 //
 //go:noescape
 func attendPairs4x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attend4x32 multiplies 4 rows: see attentionBlocks.
+//
+//go:noescape
+func attend4x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attendPairs4x32 multiplies 4 rows: see attentionBlocks.
+//
+//go:noescape
+func attendPairs4x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
 // attend4x16 multiplies 4 rows: see attentionBlocks.
 //
@@ -114,6 +154,16 @@ func attend5x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, l
 //go:noescape
 func attendPairs5x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
+// attend5x32 multiplies 5 rows: see attentionBlocks.
+//
+//go:noescape
+func attend5x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attendPairs5x32 multiplies 5 rows: see attentionBlocks.
+//
+//go:noescape
+func attendPairs5x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
 // attend5x16 multiplies 5 rows: see attentionBlocks.
 //
 //go:noescape
@@ -138,6 +188,16 @@ func attend6x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, l
 //
 //go:noescape
 func attendPairs6x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attend6x32 multiplies 6 rows: see attentionBlocks.
+//
+//go:noescape
+func attend6x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attendPairs6x32 multiplies 6 rows: see attentionBlocks.
+//
+//go:noescape
+func attendPairs6x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
 // attend6x16 multiplies 6 rows: see attentionBlocks.
 //

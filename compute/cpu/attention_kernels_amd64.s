@@ -120,6 +120,96 @@ loop:
 	VZEROUPPER
 	RET
 
+// func attend1x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attend1x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DX
+	MOVQ         start+56(FP), SI
+	TESTQ        SI, SI
+	JZ           zero
+	VBROADCASTSS (SI), Z28
+	VMULPS       (DX), Z28, Z0
+	VMULPS       64(DX), Z28, Z1
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+
+begin:
+	MOVQ a+8(FP), SI
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (SI), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	ADDQ         BX, CX
+	ADDQ         $0x04, SI
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z1, 64(DX)
+	VZEROUPPER
+	RET
+
+// func attendPairs1x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendPairs1x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DX
+	MOVQ         start+56(FP), SI
+	TESTQ        SI, SI
+	JZ           zero
+	VBROADCASTSS (SI), Z28
+	VMULPS       (DX), Z28, Z0
+	VMULPS       64(DX), Z28, Z1
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+
+begin:
+	MOVQ a+8(FP), SI
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (SI), Z28
+
+	// VDPBF16PS Z28, Z24, Z0
+	LONG $0x403e9262
+	WORD $0xc452
+
+	// VDPBF16PS Z28, Z25, Z1
+	LONG    $0x40369262
+	WORD    $0xcc52
+	ADDQ    BX, CX
+	ADDQ    $0x04, SI
+	DECQ    AX
+	JNZ     loop
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z1, 64(DX)
+	VZEROUPPER
+	RET
+
 // func attend1x16(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·attend1x16(SB), NOSPLIT, $0-64
@@ -400,6 +490,122 @@ loop:
 	VMOVUPS Z5, 64(DI)(SI*1)
 	VMOVUPS Z6, 128(DI)(SI*1)
 	VMOVUPS Z7, 192(DI)(SI*1)
+	VZEROUPPER
+	RET
+
+// func attend2x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attend2x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	MOVQ         start+56(FP), R8
+	TESTQ        R8, R8
+	JZ           zero
+	VBROADCASTSS (R8), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R8), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+begin:
+	MOVQ a+8(FP), R8
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R8), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS (R8)(DX*1), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	ADDQ         BX, CX
+	ADDQ         $0x04, R8
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, (DI)(SI*1)
+	VMOVUPS      Z3, 64(DI)(SI*1)
+	VZEROUPPER
+	RET
+
+// func attendPairs2x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendPairs2x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	MOVQ         start+56(FP), R8
+	TESTQ        R8, R8
+	JZ           zero
+	VBROADCASTSS (R8), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R8), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+begin:
+	MOVQ a+8(FP), R8
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R8), Z28
+
+	// VDPBF16PS Z28, Z24, Z0
+	LONG $0x403e9262
+	WORD $0xc452
+
+	// VDPBF16PS Z28, Z25, Z1
+	LONG         $0x40369262
+	WORD         $0xcc52
+	VBROADCASTSS (R8)(DX*1), Z29
+
+	// VDPBF16PS Z29, Z24, Z2
+	LONG $0x403e9262
+	WORD $0xd552
+
+	// VDPBF16PS Z29, Z25, Z3
+	LONG    $0x40369262
+	WORD    $0xdd52
+	ADDQ    BX, CX
+	ADDQ    $0x04, R8
+	DECQ    AX
+	JNZ     loop
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, (DI)(SI*1)
+	VMOVUPS Z3, 64(DI)(SI*1)
 	VZEROUPPER
 	RET
 
@@ -756,6 +962,148 @@ loop:
 	VMOVUPS Z9, 64(DI)(SI*2)
 	VMOVUPS Z10, 128(DI)(SI*2)
 	VMOVUPS Z11, 192(DI)(SI*2)
+	VZEROUPPER
+	RET
+
+// func attend3x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attend3x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	MOVQ         start+56(FP), R8
+	TESTQ        R8, R8
+	JZ           zero
+	VBROADCASTSS (R8), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R8), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	VBROADCASTSS 8(R8), Z28
+	VMULPS       (DI)(SI*2), Z28, Z4
+	VMULPS       64(DI)(SI*2), Z28, Z5
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+
+begin:
+	MOVQ a+8(FP), R8
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R8), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS (R8)(DX*1), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	VBROADCASTSS (R8)(DX*2), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	ADDQ         BX, CX
+	ADDQ         $0x04, R8
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, (DI)(SI*1)
+	VMOVUPS      Z3, 64(DI)(SI*1)
+	VMOVUPS      Z4, (DI)(SI*2)
+	VMOVUPS      Z5, 64(DI)(SI*2)
+	VZEROUPPER
+	RET
+
+// func attendPairs3x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendPairs3x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	MOVQ         start+56(FP), R8
+	TESTQ        R8, R8
+	JZ           zero
+	VBROADCASTSS (R8), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R8), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	VBROADCASTSS 8(R8), Z28
+	VMULPS       (DI)(SI*2), Z28, Z4
+	VMULPS       64(DI)(SI*2), Z28, Z5
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+
+begin:
+	MOVQ a+8(FP), R8
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R8), Z28
+
+	// VDPBF16PS Z28, Z24, Z0
+	LONG $0x403e9262
+	WORD $0xc452
+
+	// VDPBF16PS Z28, Z25, Z1
+	LONG         $0x40369262
+	WORD         $0xcc52
+	VBROADCASTSS (R8)(DX*1), Z29
+
+	// VDPBF16PS Z29, Z24, Z2
+	LONG $0x403e9262
+	WORD $0xd552
+
+	// VDPBF16PS Z29, Z25, Z3
+	LONG         $0x40369262
+	WORD         $0xdd52
+	VBROADCASTSS (R8)(DX*2), Z28
+
+	// VDPBF16PS Z28, Z24, Z4
+	LONG $0x403e9262
+	WORD $0xe452
+
+	// VDPBF16PS Z28, Z25, Z5
+	LONG    $0x40369262
+	WORD    $0xec52
+	ADDQ    BX, CX
+	ADDQ    $0x04, R8
+	DECQ    AX
+	JNZ     loop
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, (DI)(SI*1)
+	VMOVUPS Z3, 64(DI)(SI*1)
+	VMOVUPS Z4, (DI)(SI*2)
+	VMOVUPS Z5, 64(DI)(SI*2)
 	VZEROUPPER
 	RET
 
@@ -1195,6 +1543,184 @@ loop:
 	VMOVUPS Z13, 64(R8)
 	VMOVUPS Z14, 128(R8)
 	VMOVUPS Z15, 192(R8)
+	VZEROUPPER
+	RET
+
+// func attend4x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attend4x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	LEAQ         (SI)(SI*2), R8
+	ADDQ         DI, R8
+	MOVQ         start+56(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R9), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	VBROADCASTSS 8(R9), Z28
+	VMULPS       (DI)(SI*2), Z28, Z4
+	VMULPS       64(DI)(SI*2), Z28, Z5
+	VBROADCASTSS 12(R9), Z28
+	VMULPS       (R8), Z28, Z6
+	VMULPS       64(R8), Z28, Z7
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+begin:
+	MOVQ a+8(FP), R9
+	LEAQ (DX)(DX*2), R10
+	ADDQ R9, R10
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS (R9)(DX*1), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	VBROADCASTSS (R9)(DX*2), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	VBROADCASTSS (R10), Z29
+	VFMADD231PS  Z29, Z24, Z6
+	VFMADD231PS  Z29, Z25, Z7
+	ADDQ         BX, CX
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, (DI)(SI*1)
+	VMOVUPS      Z3, 64(DI)(SI*1)
+	VMOVUPS      Z4, (DI)(SI*2)
+	VMOVUPS      Z5, 64(DI)(SI*2)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VZEROUPPER
+	RET
+
+// func attendPairs4x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendPairs4x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	LEAQ         (SI)(SI*2), R8
+	ADDQ         DI, R8
+	MOVQ         start+56(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R9), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	VBROADCASTSS 8(R9), Z28
+	VMULPS       (DI)(SI*2), Z28, Z4
+	VMULPS       64(DI)(SI*2), Z28, Z5
+	VBROADCASTSS 12(R9), Z28
+	VMULPS       (R8), Z28, Z6
+	VMULPS       64(R8), Z28, Z7
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+begin:
+	MOVQ a+8(FP), R9
+	LEAQ (DX)(DX*2), R10
+	ADDQ R9, R10
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R9), Z28
+
+	// VDPBF16PS Z28, Z24, Z0
+	LONG $0x403e9262
+	WORD $0xc452
+
+	// VDPBF16PS Z28, Z25, Z1
+	LONG         $0x40369262
+	WORD         $0xcc52
+	VBROADCASTSS (R9)(DX*1), Z29
+
+	// VDPBF16PS Z29, Z24, Z2
+	LONG $0x403e9262
+	WORD $0xd552
+
+	// VDPBF16PS Z29, Z25, Z3
+	LONG         $0x40369262
+	WORD         $0xdd52
+	VBROADCASTSS (R9)(DX*2), Z28
+
+	// VDPBF16PS Z28, Z24, Z4
+	LONG $0x403e9262
+	WORD $0xe452
+
+	// VDPBF16PS Z28, Z25, Z5
+	LONG         $0x40369262
+	WORD         $0xec52
+	VBROADCASTSS (R10), Z29
+
+	// VDPBF16PS Z29, Z24, Z6
+	LONG $0x403e9262
+	WORD $0xf552
+
+	// VDPBF16PS Z29, Z25, Z7
+	LONG    $0x40369262
+	WORD    $0xfd52
+	ADDQ    BX, CX
+	ADDQ    $0x04, R9
+	ADDQ    $0x04, R10
+	DECQ    AX
+	JNZ     loop
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, (DI)(SI*1)
+	VMOVUPS Z3, 64(DI)(SI*1)
+	VMOVUPS Z4, (DI)(SI*2)
+	VMOVUPS Z5, 64(DI)(SI*2)
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
 	VZEROUPPER
 	RET
 
@@ -1722,6 +2248,210 @@ loop:
 	VMOVUPS Z17, 64(R8)(SI*1)
 	VMOVUPS Z18, 128(R8)(SI*1)
 	VMOVUPS Z19, 192(R8)(SI*1)
+	VZEROUPPER
+	RET
+
+// func attend5x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attend5x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	LEAQ         (SI)(SI*2), R8
+	ADDQ         DI, R8
+	MOVQ         start+56(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R9), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	VBROADCASTSS 8(R9), Z28
+	VMULPS       (DI)(SI*2), Z28, Z4
+	VMULPS       64(DI)(SI*2), Z28, Z5
+	VBROADCASTSS 12(R9), Z28
+	VMULPS       (R8), Z28, Z6
+	VMULPS       64(R8), Z28, Z7
+	VBROADCASTSS 16(R9), Z28
+	VMULPS       (R8)(SI*1), Z28, Z8
+	VMULPS       64(R8)(SI*1), Z28, Z9
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+
+begin:
+	MOVQ a+8(FP), R9
+	LEAQ (DX)(DX*2), R10
+	ADDQ R9, R10
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS (R9)(DX*1), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	VBROADCASTSS (R9)(DX*2), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	VBROADCASTSS (R10), Z29
+	VFMADD231PS  Z29, Z24, Z6
+	VFMADD231PS  Z29, Z25, Z7
+	VBROADCASTSS (R10)(DX*1), Z28
+	VFMADD231PS  Z28, Z24, Z8
+	VFMADD231PS  Z28, Z25, Z9
+	ADDQ         BX, CX
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, (DI)(SI*1)
+	VMOVUPS      Z3, 64(DI)(SI*1)
+	VMOVUPS      Z4, (DI)(SI*2)
+	VMOVUPS      Z5, 64(DI)(SI*2)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, (R8)(SI*1)
+	VMOVUPS      Z9, 64(R8)(SI*1)
+	VZEROUPPER
+	RET
+
+// func attendPairs5x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendPairs5x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	LEAQ         (SI)(SI*2), R8
+	ADDQ         DI, R8
+	MOVQ         start+56(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R9), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	VBROADCASTSS 8(R9), Z28
+	VMULPS       (DI)(SI*2), Z28, Z4
+	VMULPS       64(DI)(SI*2), Z28, Z5
+	VBROADCASTSS 12(R9), Z28
+	VMULPS       (R8), Z28, Z6
+	VMULPS       64(R8), Z28, Z7
+	VBROADCASTSS 16(R9), Z28
+	VMULPS       (R8)(SI*1), Z28, Z8
+	VMULPS       64(R8)(SI*1), Z28, Z9
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+
+begin:
+	MOVQ a+8(FP), R9
+	LEAQ (DX)(DX*2), R10
+	ADDQ R9, R10
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R9), Z28
+
+	// VDPBF16PS Z28, Z24, Z0
+	LONG $0x403e9262
+	WORD $0xc452
+
+	// VDPBF16PS Z28, Z25, Z1
+	LONG         $0x40369262
+	WORD         $0xcc52
+	VBROADCASTSS (R9)(DX*1), Z29
+
+	// VDPBF16PS Z29, Z24, Z2
+	LONG $0x403e9262
+	WORD $0xd552
+
+	// VDPBF16PS Z29, Z25, Z3
+	LONG         $0x40369262
+	WORD         $0xdd52
+	VBROADCASTSS (R9)(DX*2), Z28
+
+	// VDPBF16PS Z28, Z24, Z4
+	LONG $0x403e9262
+	WORD $0xe452
+
+	// VDPBF16PS Z28, Z25, Z5
+	LONG         $0x40369262
+	WORD         $0xec52
+	VBROADCASTSS (R10), Z29
+
+	// VDPBF16PS Z29, Z24, Z6
+	LONG $0x403e9262
+	WORD $0xf552
+
+	// VDPBF16PS Z29, Z25, Z7
+	LONG         $0x40369262
+	WORD         $0xfd52
+	VBROADCASTSS (R10)(DX*1), Z28
+
+	// VDPBF16PS Z28, Z24, Z8
+	LONG $0x403e1262
+	WORD $0xc452
+
+	// VDPBF16PS Z28, Z25, Z9
+	LONG    $0x40361262
+	WORD    $0xcc52
+	ADDQ    BX, CX
+	ADDQ    $0x04, R9
+	ADDQ    $0x04, R10
+	DECQ    AX
+	JNZ     loop
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, (DI)(SI*1)
+	VMOVUPS Z3, 64(DI)(SI*1)
+	VMOVUPS Z4, (DI)(SI*2)
+	VMOVUPS Z5, 64(DI)(SI*2)
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	VMOVUPS Z8, (R8)(SI*1)
+	VMOVUPS Z9, 64(R8)(SI*1)
 	VZEROUPPER
 	RET
 
@@ -2322,6 +3052,236 @@ loop:
 	VMOVUPS Z21, 64(R8)(SI*2)
 	VMOVUPS Z22, 128(R8)(SI*2)
 	VMOVUPS Z23, 192(R8)(SI*2)
+	VZEROUPPER
+	RET
+
+// func attend6x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attend6x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	LEAQ         (SI)(SI*2), R8
+	ADDQ         DI, R8
+	MOVQ         start+56(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R9), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	VBROADCASTSS 8(R9), Z28
+	VMULPS       (DI)(SI*2), Z28, Z4
+	VMULPS       64(DI)(SI*2), Z28, Z5
+	VBROADCASTSS 12(R9), Z28
+	VMULPS       (R8), Z28, Z6
+	VMULPS       64(R8), Z28, Z7
+	VBROADCASTSS 16(R9), Z28
+	VMULPS       (R8)(SI*1), Z28, Z8
+	VMULPS       64(R8)(SI*1), Z28, Z9
+	VBROADCASTSS 20(R9), Z28
+	VMULPS       (R8)(SI*2), Z28, Z10
+	VMULPS       64(R8)(SI*2), Z28, Z11
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+begin:
+	MOVQ a+8(FP), R9
+	LEAQ (DX)(DX*2), R10
+	ADDQ R9, R10
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS (R9)(DX*1), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	VBROADCASTSS (R9)(DX*2), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	VBROADCASTSS (R10), Z29
+	VFMADD231PS  Z29, Z24, Z6
+	VFMADD231PS  Z29, Z25, Z7
+	VBROADCASTSS (R10)(DX*1), Z28
+	VFMADD231PS  Z28, Z24, Z8
+	VFMADD231PS  Z28, Z25, Z9
+	VBROADCASTSS (R10)(DX*2), Z29
+	VFMADD231PS  Z29, Z24, Z10
+	VFMADD231PS  Z29, Z25, Z11
+	ADDQ         BX, CX
+	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
+	DECQ         AX
+	JNZ          loop
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, (DI)(SI*1)
+	VMOVUPS      Z3, 64(DI)(SI*1)
+	VMOVUPS      Z4, (DI)(SI*2)
+	VMOVUPS      Z5, 64(DI)(SI*2)
+	VMOVUPS      Z6, (R8)
+	VMOVUPS      Z7, 64(R8)
+	VMOVUPS      Z8, (R8)(SI*1)
+	VMOVUPS      Z9, 64(R8)(SI*1)
+	VMOVUPS      Z10, (R8)(SI*2)
+	VMOVUPS      Z11, 64(R8)(SI*2)
+	VZEROUPPER
+	RET
+
+// func attendPairs6x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendPairs6x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         b+24(FP), CX
+	MOVQ         lda+16(FP), DX
+	MOVQ         ldb+32(FP), BX
+	MOVQ         ldc+48(FP), SI
+	SHLQ         $0x02, DX
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	MOVQ         c+40(FP), DI
+	LEAQ         (SI)(SI*2), R8
+	ADDQ         DI, R8
+	MOVQ         start+56(FP), R9
+	TESTQ        R9, R9
+	JZ           zero
+	VBROADCASTSS (R9), Z28
+	VMULPS       (DI), Z28, Z0
+	VMULPS       64(DI), Z28, Z1
+	VBROADCASTSS 4(R9), Z28
+	VMULPS       (DI)(SI*1), Z28, Z2
+	VMULPS       64(DI)(SI*1), Z28, Z3
+	VBROADCASTSS 8(R9), Z28
+	VMULPS       (DI)(SI*2), Z28, Z4
+	VMULPS       64(DI)(SI*2), Z28, Z5
+	VBROADCASTSS 12(R9), Z28
+	VMULPS       (R8), Z28, Z6
+	VMULPS       64(R8), Z28, Z7
+	VBROADCASTSS 16(R9), Z28
+	VMULPS       (R8)(SI*1), Z28, Z8
+	VMULPS       64(R8)(SI*1), Z28, Z9
+	VBROADCASTSS 20(R9), Z28
+	VMULPS       (R8)(SI*2), Z28, Z10
+	VMULPS       64(R8)(SI*2), Z28, Z11
+	JMP          begin
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+begin:
+	MOVQ a+8(FP), R9
+	LEAQ (DX)(DX*2), R10
+	ADDQ R9, R10
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VBROADCASTSS (R9), Z28
+
+	// VDPBF16PS Z28, Z24, Z0
+	LONG $0x403e9262
+	WORD $0xc452
+
+	// VDPBF16PS Z28, Z25, Z1
+	LONG         $0x40369262
+	WORD         $0xcc52
+	VBROADCASTSS (R9)(DX*1), Z29
+
+	// VDPBF16PS Z29, Z24, Z2
+	LONG $0x403e9262
+	WORD $0xd552
+
+	// VDPBF16PS Z29, Z25, Z3
+	LONG         $0x40369262
+	WORD         $0xdd52
+	VBROADCASTSS (R9)(DX*2), Z28
+
+	// VDPBF16PS Z28, Z24, Z4
+	LONG $0x403e9262
+	WORD $0xe452
+
+	// VDPBF16PS Z28, Z25, Z5
+	LONG         $0x40369262
+	WORD         $0xec52
+	VBROADCASTSS (R10), Z29
+
+	// VDPBF16PS Z29, Z24, Z6
+	LONG $0x403e9262
+	WORD $0xf552
+
+	// VDPBF16PS Z29, Z25, Z7
+	LONG         $0x40369262
+	WORD         $0xfd52
+	VBROADCASTSS (R10)(DX*1), Z28
+
+	// VDPBF16PS Z28, Z24, Z8
+	LONG $0x403e1262
+	WORD $0xc452
+
+	// VDPBF16PS Z28, Z25, Z9
+	LONG         $0x40361262
+	WORD         $0xcc52
+	VBROADCASTSS (R10)(DX*2), Z29
+
+	// VDPBF16PS Z29, Z24, Z10
+	LONG $0x403e1262
+	WORD $0xd552
+
+	// VDPBF16PS Z29, Z25, Z11
+	LONG    $0x40361262
+	WORD    $0xdd52
+	ADDQ    BX, CX
+	ADDQ    $0x04, R9
+	ADDQ    $0x04, R10
+	DECQ    AX
+	JNZ     loop
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, 64(DI)
+	VMOVUPS Z2, (DI)(SI*1)
+	VMOVUPS Z3, 64(DI)(SI*1)
+	VMOVUPS Z4, (DI)(SI*2)
+	VMOVUPS Z5, 64(DI)(SI*2)
+	VMOVUPS Z6, (R8)
+	VMOVUPS Z7, 64(R8)
+	VMOVUPS Z8, (R8)(SI*1)
+	VMOVUPS Z9, 64(R8)(SI*1)
+	VMOVUPS Z10, (R8)(SI*2)
+	VMOVUPS Z11, 64(R8)(SI*2)
 	VZEROUPPER
 	RET
 

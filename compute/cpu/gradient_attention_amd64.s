@@ -55,6 +55,47 @@ loop:
 	VZEROUPPER
 	RET
 
+// func attendTransposed1x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendTransposed1x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         lda+16(FP), BX
+	MOVQ         ldb+32(FP), SI
+	MOVQ         ldc+48(FP), DI
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	MOVQ         start+56(FP), DI
+	TESTQ        DI, DI
+	JZ           zero
+	MOVQ         c+40(FP), R8
+	VBROADCASTSS (DI), Z28
+	VMULPS       (R8), Z28, Z0
+	VMULPS       64(R8), Z28, Z1
+	JMP          loop
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+
+loop:
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	ADDQ         SI, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          loop
+	MOVQ         c+40(FP), AX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
 // func attendTransposed1x16(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·attendTransposed1x16(SB), NOSPLIT, $0-64
@@ -200,6 +241,59 @@ loop:
 	VMOVUPS      Z5, 64(AX)
 	VMOVUPS      Z6, 128(AX)
 	VMOVUPS      Z7, 192(AX)
+	VZEROUPPER
+	RET
+
+// func attendTransposed2x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendTransposed2x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         lda+16(FP), BX
+	MOVQ         ldb+32(FP), SI
+	MOVQ         ldc+48(FP), DI
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	MOVQ         start+56(FP), R8
+	TESTQ        R8, R8
+	JZ           zero
+	MOVQ         c+40(FP), R9
+	VBROADCASTSS (R8), Z28
+	VMULPS       (R9), Z28, Z0
+	VMULPS       64(R9), Z28, Z1
+	ADDQ         DI, R9
+	VBROADCASTSS 4(R8), Z28
+	VMULPS       (R9), Z28, Z2
+	VMULPS       64(R9), Z28, Z3
+	JMP          loop
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+
+loop:
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS 4(CX), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	ADDQ         SI, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          loop
+	MOVQ         c+40(FP), AX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -388,6 +482,71 @@ loop:
 	VMOVUPS      Z9, 64(AX)
 	VMOVUPS      Z10, 128(AX)
 	VMOVUPS      Z11, 192(AX)
+	VZEROUPPER
+	RET
+
+// func attendTransposed3x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendTransposed3x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         lda+16(FP), BX
+	MOVQ         ldb+32(FP), SI
+	MOVQ         ldc+48(FP), DI
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	MOVQ         start+56(FP), R8
+	TESTQ        R8, R8
+	JZ           zero
+	MOVQ         c+40(FP), R9
+	VBROADCASTSS (R8), Z28
+	VMULPS       (R9), Z28, Z0
+	VMULPS       64(R9), Z28, Z1
+	ADDQ         DI, R9
+	VBROADCASTSS 4(R8), Z28
+	VMULPS       (R9), Z28, Z2
+	VMULPS       64(R9), Z28, Z3
+	ADDQ         DI, R9
+	VBROADCASTSS 8(R8), Z28
+	VMULPS       (R9), Z28, Z4
+	VMULPS       64(R9), Z28, Z5
+	JMP          loop
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+
+loop:
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS 4(CX), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	VBROADCASTSS 8(CX), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	ADDQ         SI, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          loop
+	MOVQ         c+40(FP), AX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -616,6 +775,83 @@ loop:
 	VMOVUPS      Z13, 64(AX)
 	VMOVUPS      Z14, 128(AX)
 	VMOVUPS      Z15, 192(AX)
+	VZEROUPPER
+	RET
+
+// func attendTransposed4x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendTransposed4x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         lda+16(FP), BX
+	MOVQ         ldb+32(FP), SI
+	MOVQ         ldc+48(FP), DI
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	MOVQ         start+56(FP), R8
+	TESTQ        R8, R8
+	JZ           zero
+	MOVQ         c+40(FP), R9
+	VBROADCASTSS (R8), Z28
+	VMULPS       (R9), Z28, Z0
+	VMULPS       64(R9), Z28, Z1
+	ADDQ         DI, R9
+	VBROADCASTSS 4(R8), Z28
+	VMULPS       (R9), Z28, Z2
+	VMULPS       64(R9), Z28, Z3
+	ADDQ         DI, R9
+	VBROADCASTSS 8(R8), Z28
+	VMULPS       (R9), Z28, Z4
+	VMULPS       64(R9), Z28, Z5
+	ADDQ         DI, R9
+	VBROADCASTSS 12(R8), Z28
+	VMULPS       (R9), Z28, Z6
+	VMULPS       64(R9), Z28, Z7
+	JMP          loop
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+
+loop:
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS 4(CX), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	VBROADCASTSS 8(CX), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	VBROADCASTSS 12(CX), Z29
+	VFMADD231PS  Z29, Z24, Z6
+	VFMADD231PS  Z29, Z25, Z7
+	ADDQ         SI, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          loop
+	MOVQ         c+40(FP), AX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -884,6 +1120,95 @@ loop:
 	VMOVUPS      Z17, 64(AX)
 	VMOVUPS      Z18, 128(AX)
 	VMOVUPS      Z19, 192(AX)
+	VZEROUPPER
+	RET
+
+// func attendTransposed5x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendTransposed5x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         lda+16(FP), BX
+	MOVQ         ldb+32(FP), SI
+	MOVQ         ldc+48(FP), DI
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	MOVQ         start+56(FP), R8
+	TESTQ        R8, R8
+	JZ           zero
+	MOVQ         c+40(FP), R9
+	VBROADCASTSS (R8), Z28
+	VMULPS       (R9), Z28, Z0
+	VMULPS       64(R9), Z28, Z1
+	ADDQ         DI, R9
+	VBROADCASTSS 4(R8), Z28
+	VMULPS       (R9), Z28, Z2
+	VMULPS       64(R9), Z28, Z3
+	ADDQ         DI, R9
+	VBROADCASTSS 8(R8), Z28
+	VMULPS       (R9), Z28, Z4
+	VMULPS       64(R9), Z28, Z5
+	ADDQ         DI, R9
+	VBROADCASTSS 12(R8), Z28
+	VMULPS       (R9), Z28, Z6
+	VMULPS       64(R9), Z28, Z7
+	ADDQ         DI, R9
+	VBROADCASTSS 16(R8), Z28
+	VMULPS       (R9), Z28, Z8
+	VMULPS       64(R9), Z28, Z9
+	JMP          loop
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+
+loop:
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS 4(CX), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	VBROADCASTSS 8(CX), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	VBROADCASTSS 12(CX), Z29
+	VFMADD231PS  Z29, Z24, Z6
+	VFMADD231PS  Z29, Z25, Z7
+	VBROADCASTSS 16(CX), Z28
+	VFMADD231PS  Z28, Z24, Z8
+	VFMADD231PS  Z28, Z25, Z9
+	ADDQ         SI, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          loop
+	MOVQ         c+40(FP), AX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
 	VZEROUPPER
 	RET
 
@@ -1192,6 +1517,107 @@ loop:
 	VMOVUPS      Z21, 64(AX)
 	VMOVUPS      Z22, 128(AX)
 	VMOVUPS      Z23, 192(AX)
+	VZEROUPPER
+	RET
+
+// func attendTransposed6x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·attendTransposed6x32(SB), NOSPLIT, $0-64
+	MOVQ         depth+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+24(FP), DX
+	MOVQ         lda+16(FP), BX
+	MOVQ         ldb+32(FP), SI
+	MOVQ         ldc+48(FP), DI
+	SHLQ         $0x02, BX
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	MOVQ         start+56(FP), R8
+	TESTQ        R8, R8
+	JZ           zero
+	MOVQ         c+40(FP), R9
+	VBROADCASTSS (R8), Z28
+	VMULPS       (R9), Z28, Z0
+	VMULPS       64(R9), Z28, Z1
+	ADDQ         DI, R9
+	VBROADCASTSS 4(R8), Z28
+	VMULPS       (R9), Z28, Z2
+	VMULPS       64(R9), Z28, Z3
+	ADDQ         DI, R9
+	VBROADCASTSS 8(R8), Z28
+	VMULPS       (R9), Z28, Z4
+	VMULPS       64(R9), Z28, Z5
+	ADDQ         DI, R9
+	VBROADCASTSS 12(R8), Z28
+	VMULPS       (R9), Z28, Z6
+	VMULPS       64(R9), Z28, Z7
+	ADDQ         DI, R9
+	VBROADCASTSS 16(R8), Z28
+	VMULPS       (R9), Z28, Z8
+	VMULPS       64(R9), Z28, Z9
+	ADDQ         DI, R9
+	VBROADCASTSS 20(R8), Z28
+	VMULPS       (R9), Z28, Z10
+	VMULPS       64(R9), Z28, Z11
+	JMP          loop
+
+zero:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+
+loop:
+	VMOVUPS      (DX), Z24
+	VMOVUPS      64(DX), Z25
+	VBROADCASTSS (CX), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VBROADCASTSS 4(CX), Z29
+	VFMADD231PS  Z29, Z24, Z2
+	VFMADD231PS  Z29, Z25, Z3
+	VBROADCASTSS 8(CX), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	VBROADCASTSS 12(CX), Z29
+	VFMADD231PS  Z29, Z24, Z6
+	VFMADD231PS  Z29, Z25, Z7
+	VBROADCASTSS 16(CX), Z28
+	VFMADD231PS  Z28, Z24, Z8
+	VFMADD231PS  Z28, Z25, Z9
+	VBROADCASTSS 20(CX), Z29
+	VFMADD231PS  Z29, Z24, Z10
+	VFMADD231PS  Z29, Z25, Z11
+	ADDQ         SI, DX
+	ADDQ         BX, CX
+	DECQ         AX
+	JNZ          loop
+	MOVQ         c+40(FP), AX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, 64(AX)
+	ADDQ         DI, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, 64(AX)
 	VZEROUPPER
 	RET
 

@@ -9,6 +9,11 @@ package cpu
 //go:noescape
 func attendTransposed1x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
+// attendTransposed1x32 multiplies 1 columns of a: see attentionBlocks.
+//
+//go:noescape
+func attendTransposed1x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
 // attendTransposed1x16 multiplies 1 columns of a: see attentionBlocks.
 //
 //go:noescape
@@ -23,6 +28,11 @@ func attendTransposedAVX2_1x16(depth int, a *uint32, lda int, b *uint32, ldb int
 //
 //go:noescape
 func attendTransposed2x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attendTransposed2x32 multiplies 2 columns of a: see attentionBlocks.
+//
+//go:noescape
+func attendTransposed2x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
 // attendTransposed2x16 multiplies 2 columns of a: see attentionBlocks.
 //
@@ -39,6 +49,11 @@ func attendTransposedAVX2_2x16(depth int, a *uint32, lda int, b *uint32, ldb int
 //go:noescape
 func attendTransposed3x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
+// attendTransposed3x32 multiplies 3 columns of a: see attentionBlocks.
+//
+//go:noescape
+func attendTransposed3x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
 // attendTransposed3x16 multiplies 3 columns of a: see attentionBlocks.
 //
 //go:noescape
@@ -53,6 +68,11 @@ func attendTransposedAVX2_3x16(depth int, a *uint32, lda int, b *uint32, ldb int
 //
 //go:noescape
 func attendTransposed4x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attendTransposed4x32 multiplies 4 columns of a: see attentionBlocks.
+//
+//go:noescape
+func attendTransposed4x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
 // attendTransposed4x16 multiplies 4 columns of a: see attentionBlocks.
 //
@@ -69,6 +89,11 @@ func attendTransposedAVX2_4x16(depth int, a *uint32, lda int, b *uint32, ldb int
 //go:noescape
 func attendTransposed5x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
+// attendTransposed5x32 multiplies 5 columns of a: see attentionBlocks.
+//
+//go:noescape
+func attendTransposed5x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
 // attendTransposed5x16 multiplies 5 columns of a: see attentionBlocks.
 //
 //go:noescape
@@ -83,6 +108,11 @@ func attendTransposedAVX2_5x16(depth int, a *uint32, lda int, b *uint32, ldb int
 //
 //go:noescape
 func attendTransposed6x64(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
+
+// attendTransposed6x32 multiplies 6 columns of a: see attentionBlocks.
+//
+//go:noescape
+func attendTransposed6x32(depth int, a *uint32, lda int, b *uint32, ldb int, c *float32, ldc int, start *float32)
 
 // attendTransposed6x16 multiplies 6 columns of a: see attentionBlocks.
 //

@@ -52,6 +52,9 @@ type gradientWalk struct {
 	*gradientScratch
 	item gradientItem
 	head int // of the queries
+
+	key       []float32 // the tile of keys, in rows keyStride apart
+	keyStride int
 }
 
 // run computes one item.
@@ -84,6 +87,14 @@ func (w *gradientWalk) load(to []float32, from compute.Tensor, row, rows, head i
 		clear(line[size:])
 	}
 }
+
+// part is the rows of one head of a tensor from a row on, and how far apart they are.
+func (w *gradientWalk) part(t compute.Tensor, row, head int) ([]float32, int) {
+	return floats(t)[row*t.Stride+head*w.options.HeadSize:], t.Stride
+}
+
+// fits reports whether a head is whole vectors, so that its rows need no room for more.
+func (w *gradientWalk) fits() bool { return w.width == w.options.HeadSize }
 
 // store is the way back.
 func (w *gradientWalk) store(from []float32, to compute.Tensor, row, rows, head int) {
@@ -118,7 +129,11 @@ func (w *gradientWalk) pair(i, j, queries int, first bool) {
 	const page = compute.PageSize
 	row := w.item.lo + j*page
 	keys := min(page, w.item.hi-row)
-	w.load(w.keys, w.k, row, keys, w.item.head)
+	w.key, w.keyStride = w.part(w.k, row, w.item.head)
+	if !w.fits() {
+		w.load(w.keys, w.k, row, keys, w.item.head)
+		w.key, w.keyStride = w.keys, w.width
+	}
 	whole := w.look(i, j, queries, keys)
 	if whole {
 		w.score(row, 0, keys, 0, page)
@@ -174,11 +189,11 @@ func (w *gradientWalk) span(n, end, step int) (from, to int) {
 // score makes scores and slopes of keys [n, end), which begin at a row, and queries [from, to).
 func (w *gradientWalk) score(row, n, end, from, to int) {
 	const page = compute.PageSize
-	size, v := w.options.HeadSize, w.v
+	size := w.options.HeadSize
 	scores, slopes := w.scores[n*page:], w.slopes[n*page:]
-	w.multiply(scores[from:], page, nil, asUnits(w.keys[n*w.width:]), w.width, asUnits(w.queriesT[from:]), page, end-n, size, to-from, 1)
-	values := floats(v)[(row+n)*v.Stride+w.item.head*size:]
-	w.multiply(slopes[from:], page, nil, asUnits(values), v.Stride, asUnits(w.doutsT[from:]), page, end-n, size, to-from, 1)
+	w.multiply(scores[from:], page, nil, asUnits(w.key[n*w.keyStride:]), w.keyStride, asUnits(w.queriesT[from:]), page, end-n, size, to-from, 1)
+	values, stride := w.part(w.v, row+n, w.item.head)
+	w.multiply(slopes[from:], page, nil, asUnits(values), stride, asUnits(w.doutsT[from:]), page, end-n, size, to-from, 1)
 	scale, bend := w.options.Scale, float32(0)
 	if limit := w.options.SoftCap; limit != 0 {
 		for i := range end - n {
@@ -190,13 +205,19 @@ func (w *gradientWalk) score(row, n, end, from, to int) {
 	w.kernels.slopes(scores, slopes, w.visible[n:end], w.lse, w.delta, scale, bend, w.options.Scale)
 }
 
-// addKeys adds to dk and dv of keys that begin at a row, or begins them.
+// addKeys adds to dk and dv of keys that begin at a row, or begins them: where they lie if whole vectors fit there.
 func (w *gradientWalk) addKeys(row, keys int, whole, first bool) {
 	const page = compute.PageSize
 	head, start := w.item.head, w.ones
-	if first {
+	sumK, strideK := w.part(w.dk, row, head)
+	sumV, strideV := w.part(w.dv, row, head)
+	if !w.fits() {
+		sumK, strideK, sumV, strideV = w.sumK, w.width, w.sumV, w.width
+	}
+	switch {
+	case first:
 		start = nil
-	} else {
+	case !w.fits():
 		w.load(w.sumK, w.dk, row, keys, head)
 		w.load(w.sumV, w.dv, row, keys, head)
 	}
@@ -204,9 +225,9 @@ func (w *gradientWalk) addKeys(row, keys int, whole, first bool) {
 		if start != nil {
 			start = w.ones[:end-n]
 		}
-		w.multiply(w.sumV[n*w.width:], w.width, start, asUnits(w.scores[n*page+from:]), page,
+		w.multiply(sumV[n*strideV:], strideV, start, asUnits(w.scores[n*page+from:]), page,
 			asUnits(w.douts[from*w.width:]), w.width, end-n, to-from, w.width, 1)
-		w.multiply(w.sumK[n*w.width:], w.width, start, asUnits(w.slopes[n*page+from:]), page,
+		w.multiply(sumK[n*strideK:], strideK, start, asUnits(w.slopes[n*page+from:]), page,
 			asUnits(w.queries[from*w.width:]), w.width, end-n, to-from, w.width, 1)
 	}
 	if whole {
@@ -219,8 +240,10 @@ func (w *gradientWalk) addKeys(row, keys int, whole, first bool) {
 			}
 		}
 	}
-	w.store(w.sumK, w.dk, row, keys, head)
-	w.store(w.sumV, w.dv, row, keys, head)
+	if !w.fits() {
+		w.store(w.sumK, w.dk, row, keys, head)
+		w.store(w.sumV, w.dv, row, keys, head)
+	}
 }
 
 // addQueries adds to dq.
@@ -238,6 +261,6 @@ func (w *gradientWalk) addQueries(i, j, queries, keys int, whole bool) {
 			}
 		}
 		w.kernels.transposed(w.sumQ[n*w.width:], w.width, w.ones[:end-n], asUnits(w.slopes[from*page+n:]), page,
-			asUnits(w.keys[from*w.width:]), w.width, end-n, to-from, w.width)
+			asUnits(w.key[from*w.keyStride:]), w.keyStride, end-n, to-from, w.width)
 	}
 }

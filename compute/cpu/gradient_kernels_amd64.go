@@ -128,6 +128,9 @@ var (
 		columns64: [attentionBlock]attentionKernel{
 			attendTransposed1x64, attendTransposed2x64, attendTransposed3x64, attendTransposed4x64, attendTransposed5x64, attendTransposed6x64,
 		},
+		columns32: [attentionBlock]attentionKernel{
+			attendTransposed1x32, attendTransposed2x32, attendTransposed3x32, attendTransposed4x32, attendTransposed5x32, attendTransposed6x32,
+		},
 		columns16: [attentionBlock]attentionKernel{
 			attendTransposed1x16, attendTransposed2x16, attendTransposed3x16, attendTransposed4x16, attendTransposed5x16, attendTransposed6x16,
 		},
@@ -144,10 +147,7 @@ var (
 func (k *attentionBlocks) transposed(c []float32, ldc int, start []float32, a []uint32, lda int, b []uint32, ldb int, rows, depth, cols int) {
 	_, _, _ = c[(rows-1)*ldc+cols-1], a[(depth-1)*lda+rows-1], b[(depth-1)*ldb+cols-1] // what the kernels reach
 	for j := 0; j < cols; {
-		kernels, width := &k.columns16, 16
-		if k.columns64[0] != nil && cols-j >= 64 {
-			kernels, width = &k.columns64, 64
-		}
+		kernels, width := k.widest(cols - j)
 		for i := 0; i < rows; i += attentionBlock {
 			n := min(attentionBlock, rows-i)
 			var first *float32

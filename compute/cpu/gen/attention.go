@@ -16,7 +16,7 @@ const pageSize, rowLanes = 64, 16
 
 func attention() {
 	for rows := 1; rows <= 6; rows++ {
-		for _, vectors := range []int{4, 1} {
+		for _, vectors := range []int{4, 2, 1} {
 			attentionBlock(fmt.Sprintf("attend%dx%d", rows, 16*vectors), rows, vectors, wide)
 			attentionBlock(fmt.Sprintf("attendPairs%dx%d", rows, 16*vectors), rows, vectors, widePairs)
 		}

@@ -12,7 +12,7 @@ func init() { generators["gradient_attention"] = gradientAttention }
 
 func gradientAttention() {
 	for rows := 1; rows <= 6; rows++ {
-		for _, vectors := range []int{4, 1} {
+		for _, vectors := range []int{4, 2, 1} {
 			transposedBlock(fmt.Sprintf("attendTransposed%dx%d", rows, 16*vectors), rows, vectors, true)
 		}
 		transposedBlock(fmt.Sprintf("attendTransposedAVX2_%dx16", rows), rows, 2, false)
