@@ -16,8 +16,17 @@ import (
 
 	"shallow/checkpoint"
 	"shallow/compute/cpu"
+	"shallow/dataset"
+	"shallow/decoder"
 	"shallow/demo"
+	"shallow/eval"
+	"shallow/eval/task"
+	"shallow/generate"
+	"shallow/heal"
+	"shallow/plan"
+	"shallow/prune"
 	"shallow/sweep"
+	"shallow/tokenizer"
 )
 
 // world is a folder with a small model, texts and tasks.
@@ -204,6 +213,87 @@ func toJSON(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// TestScoresAreEvals: a cell has what an evaluation of the variant alone gives, bit for bit.
+func TestScoresAreEvals(t *testing.T) {
+	w := newWorld(t)
+	r := w.run(strings.Replace(grid, "steps: 1,", "steps: 2,", 1), "out")
+	set, err := task.Load([]string{w.at("capitals.yaml"), w.at("sums.yaml")}, task.LoadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenizer.Open(w.at("m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	evaluate := func(dir, adapter string, drop []int) *eval.Evaluation {
+		t.Helper()
+		c, err := checkpoint.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		m, err := decoder.Open(w.options("x").Device, c, decoder.Options{Pack: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		if adapter != "" {
+			_, release, err := heal.Use(m, adapter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer release()
+		}
+		v, err := eval.Run(t.Context(), m, set, eval.Options{Rows: dataset.Open([]string{w.at("data")}, nil), Tokenizer: tok, Ends: generate.Ends(c), Drop: drop, Bootstrap: 100000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for _, c := range r.Cells {
+		if c.Healing == "tail" { // its weights are not kept
+			continue
+		}
+		dir, adapter, drop := w.at("m"), "", c.Drop
+		if c.Healing == "q" {
+			found, _ := filepath.Glob(w.at("out/healed/m-q-*"))
+			if len(found) != 1 {
+				t.Fatalf("there are %v", found)
+			}
+			dir, adapter, drop = w.at("pruned"), found[0], nil
+			prunedModel(t, w, c.Drop)
+		}
+		v := evaluate(dir, adapter, drop)
+		for _, e := range v.Tasks {
+			if e.Task.Name != c.Task {
+				continue
+			}
+			for i, m := range e.Total.Metrics {
+				if c.Metrics[i].Metric != m.Metric || c.Metrics[i].Value != m.Value {
+					t.Errorf("%s without %v, %s: %v, alone %v", c.Task, c.Drop, c.Healing, c.Metrics[i], m)
+				}
+			}
+		}
+	}
+}
+
+// prunedModel writes the model without some layers.
+func prunedModel(t *testing.T, w *world, drop []int) {
+	t.Helper()
+	c, err := checkpoint.Open(w.at("m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p, err := plan.New(plan.ByHand, 16, drop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := prune.Prune(t.Context(), c, prune.Options{Output: w.at("pruned"), Plan: p, Force: true, Device: w.options("x").Device}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 const one = `
