@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"shallow/heal"
@@ -53,6 +54,10 @@ func Look(ctx context.Context, spec *Spec, o Options) (*Forecast, error) {
 		return nil, err
 	}
 	defer s.close()
+	return s.forecast(ctx)
+}
+
+func (s *sweep) forecast(ctx context.Context) (*Forecast, error) {
 	f := &Forecast{Memory: s.memory()}
 	for _, t := range s.tasks {
 		f.Tasks = append(f.Tasks, TaskForecast{t.name, t.items, t.inputs.Shots[0], string(t.set.Tasks[0].OutputType)})
@@ -65,9 +70,10 @@ func Look(ctx context.Context, spec *Spec, o Options) (*Forecast, error) {
 	if err := s.layOut(ctx); err != nil {
 		return nil, err
 	}
-	for _, h := range spec.Healings {
+	for _, h := range s.spec.Healings {
 		f.Healings = append(f.Healings, h.Name)
 	}
+	var err error
 	if f.Disk, err = s.disk(); err != nil {
 		return nil, err
 	}
@@ -81,6 +87,9 @@ func Look(ctx context.Context, spec *Spec, o Options) (*Forecast, error) {
 		cost, training := s.cost(u), 0.0
 		if u.healing != nil && cost > 0 {
 			training = u.subject.healings[u.healing.Name].rowsTrained() * float64(u.subject.layers()-len(u.points[0].drop)) * trainingCost
+			if err := u.longEnough(seconds(training / u.subject.pace)); err != nil {
+				return nil, err
+			}
 		}
 		f.Heal += seconds(training / u.subject.pace)
 		f.Score += seconds((cost - training) / u.subject.pace)
@@ -88,10 +97,23 @@ func Look(ctx context.Context, spec *Spec, o Options) (*Forecast, error) {
 	return f, nil
 }
 
+// longest is how long a healing may take that nobody gave a length for, as in package heal.
+const longest = 12 * time.Hour
+
+// longEnough refuses the paper's number of steps where that takes longer than anyone expects.
+func (u *unit) longEnough(takes time.Duration) error {
+	h := u.healing
+	if h.Steps > 0 || h.Tokens != "" || takes <= longest {
+		return nil
+	}
+	steps := u.subject.healings[h.Name].options.Usual
+	return fmt.Errorf("sweep: healing %s: the paper's %d steps take about %.0f hours here: give steps or tokens (steps=%[2]d for all of it)", h.Name, steps, takes.Hours())
+}
+
 // seconds is a duration, however long.
 func seconds(s float64) time.Duration {
-	const longest = 1e9 // some thirty years
-	return time.Duration(min(max(s, 0), longest) * float64(time.Second))
+	const thirtyYears = 1e9
+	return time.Duration(min(max(s, 0), thirtyYears) * float64(time.Second))
 }
 
 // look adds a model to the forecast.
@@ -205,7 +227,7 @@ func (s *sweep) disk() (int64, error) {
 			written = m.checkpoint.Size() * int64(m.layers()-n) / int64(m.layers())
 		}
 		while := 12 * trained // value and two moments, in the training's checkpoint
-		if s.spec.KeepCheckpoints || s.Pruned != "" {
+		if s.spec.KeepCheckpoints || s.Keep {
 			stay += pruned + written
 		} else if u.healing.Method == string(heal.LoRA) {
 			stay, while = stay+written, while+pruned
@@ -213,6 +235,10 @@ func (s *sweep) disk() (int64, error) {
 			while += pruned + written
 		}
 		passing = max(passing, while)
+	}
+	if s.Keep && len(s.spec.Healings) == 0 && !exists(filepath.Join(s.Output, keptPruned)) {
+		m := s.subjects[0]
+		stay += m.checkpoint.Size() * int64(m.layers()-len(s.spots[len(s.spots)-1].drop)) / int64(m.layers())
 	}
 	need := stay + passing
 	free, err := machine.FreeSpace(s.Output)

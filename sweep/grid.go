@@ -37,6 +37,7 @@ type unit struct {
 
 // layOut makes the grid: all spots in the order of the result, and the units that compute them.
 func (s *sweep) layOut(ctx context.Context) error {
+	s.units, s.spots = nil, nil
 	for _, m := range s.subjects {
 		unhealed, healed, err := s.points(m)
 		if err != nil {

@@ -39,6 +39,7 @@ type healingInputs struct {
 	Peak        float64     `json:"lr"`
 	Warmup      int         `json:"warmup"`
 	Clip        float64     `json:"clip"`
+	Beta2       float64     `json:"beta2,omitempty"`
 	Decay       float64     `json:"weight_decay"`
 	Seed        uint64      `json:"seed"`
 	Data        string      `json:"data"` // hash of the documents and how they are drawn
@@ -77,7 +78,7 @@ func (s *sweep) healer(ctx context.Context, m *subject, h *HealingSpec) (*healer
 	r.tokens = d.TokensPerRow() * float64(o.Batch*o.Accumulate)
 	r.inputs = healingInputs{
 		Method: h.Method, Loss: h.Loss, Base: h.Base, Dropout: o.Dropout, Budget: o.Budget, Usual: o.Usual, Batch: o.Batch, Accumulate: o.Accumulate,
-		Length: o.Length, Peak: o.Peak, Warmup: o.Warmup, Clip: o.Clip, Decay: o.Decay, Seed: o.Seed, Data: d.Cursor().Data,
+		Length: o.Length, Peak: o.Peak, Warmup: o.Warmup, Clip: o.Clip, Beta2: o.Beta2, Decay: o.Decay, Seed: o.Seed, Data: d.Cursor().Data,
 	}
 	switch heal.Method(h.Method) {
 	case heal.LoRA:
@@ -106,7 +107,7 @@ func (r *healer) settle(s *sweep, m *subject) error {
 		Budget: heal.Budget{Steps: h.Steps}, Usual: p.Steps, Batch: h.Batch, Memory: s.memory(), Limit: machine.Memory(),
 		CheckpointEvery: h.CheckpointEvery, Kernels: s.Kernels,
 		Rank: or(h.Rank, p.Rank), Dropout: given(h.Dropout, p.Dropout), Accumulate: or(h.Accumulate, max(1, p.Rows/h.Batch)), Length: or(h.Length, p.Length),
-		Peak: given(h.LR, p.Rate), Warmup: given(h.Warmup, -1), Clip: given(h.Clip, 1), Decay: given(h.Decay, 0), Seed: given(h.Seed, 1),
+		Peak: given(h.LR, p.Rate), Warmup: given(h.Warmup, -1), Clip: given(h.Clip, 1), Beta2: given(h.Beta2, 0), Decay: given(h.Decay, 0), Seed: given(h.Seed, 1),
 	}
 	o.Alpha = given(h.Alpha, float64(o.Rank))
 	if h.Tokens != "" {
@@ -241,11 +242,8 @@ func (s *sweep) places(m *subject, u *unit) healed {
 	if s.spec.KeepCheckpoints {
 		h.pruned = filepath.Join(s.Output, "pruned", fmt.Sprintf("%s-%s-%s", fileName(m.spec.Name), label(u.points[0].drop), hashJSON(s.inputs(m))[:8]))
 	}
-	if s.Pruned != "" {
-		h.pruned = s.Pruned
-	}
-	if s.Healed != "" {
-		h.output = s.Healed
+	if s.Keep {
+		h.pruned, h.output = filepath.Join(s.Output, keptPruned), filepath.Join(s.Output, keptHealed)
 	}
 	if gguf.Is(m.path) {
 		h.pruned += ".gguf"
@@ -366,7 +364,7 @@ func baseOptions(base string) (o decoder.Options) {
 
 // discard removes the checkpoints of a healed variant that nobody asked for. The adapter stays.
 func (s *sweep) discard(m *subject, at healed) error {
-	if s.spec.KeepCheckpoints || s.Pruned != "" {
+	if s.spec.KeepCheckpoints || s.Keep {
 		return nil
 	}
 	var err error

@@ -43,6 +43,7 @@ type HealingSpec struct {
 	LR               *float64 `json:"lr,omitempty"`
 	Warmup           *int     `json:"warmup,omitempty"`
 	Clip             *float64 `json:"clip,omitempty"`
+	Beta2            *float64 `json:"beta2,omitempty"`
 	Decay            *float64 `json:"weight_decay,omitempty"`
 	Seed             *uint64  `json:"seed,omitempty"`
 	// CheckpointEvery changes no result.
@@ -53,6 +54,38 @@ type HealingSpec struct {
 func NewHealing(name string) HealingSpec {
 	return HealingSpec{Name: name, Field: "text", Split: "none", Method: string(heal.LoRA), Loss: string(heal.NextToken), TailLayers: 1,
 		Base: "nf4", Targets: "mlp", Batch: 1, Shuffle: true, CheckpointEvery: 50}
+}
+
+// ParseHealing reads a healing as a command line says it, steps=200,rank=8,lr=1e-4, in the words of a spec. corpus is what it trains
+// on unless the text says otherwise.
+func ParseHealing(name, settings string, corpus []string) (HealingSpec, error) {
+	h := NewHealing(name)
+	h.Corpus = corpus
+	var lines strings.Builder
+	for setting := range strings.SplitSeq(settings, ",") {
+		if strings.TrimSpace(setting) == "" {
+			continue
+		}
+		key, value, ok := strings.Cut(setting, "=")
+		if !ok || strings.ContainsAny(setting, "\n\r") {
+			return h, fmt.Errorf("sweep: healing: %q is not KEY=VALUE, as steps=200", setting)
+		}
+		fmt.Fprintf(&lines, "%s: %s\n", strings.ReplaceAll(strings.TrimSpace(key), "-", "_"), value)
+	}
+	if lines.Len() > 0 {
+		n, err := parseYAML("--heal", []byte(lines.String()))
+		if err != nil {
+			return h, err
+		}
+		r := &specReader{Spec: NewSpec(), dir: "."}
+		if err := r.healing(n, &h); err != nil {
+			return h, err
+		}
+	}
+	if err := h.check(); err != nil {
+		return h, fmt.Errorf("sweep: healing: %w", err)
+	}
+	return h, nil
 }
 
 // healingName is short and goes into names of folders.
@@ -120,6 +153,7 @@ func (r *specReader) healing(n *node, h *HealingSpec) error {
 		"lr":                number(key("lr"), 0, 100, &h.LR),
 		"warmup":            optional(key("warmup"), 0, &h.Warmup),
 		"clip":              number(key("clip"), 0, 1e9, &h.Clip),
+		"beta2":             number(key("beta2"), 0, 1, &h.Beta2),
 		"weight_decay":      number(key("weight_decay"), 0, 1e3, &h.Decay),
 		"seed":              seed(key("seed"), &h.Seed),
 		"checkpoint_every":  whole(key("checkpoint_every"), 0, &h.CheckpointEvery),

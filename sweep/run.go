@@ -26,9 +26,12 @@ type Options struct {
 	// Beat is the time between two signs of life, for other processes on the same folder; 0 is 5 seconds.
 	Beat time.Duration
 
-	// Pruned and Healed, if given, are where the checkpoint of a sweep with one variant and its healing go. They stay.
-	Pruned, Healed string
+	// Keep is for a sweep with one variant and at most one healing: its plan and checkpoints stay in the output as plan.json,
+	// pruned and healed.
+	Keep bool
 
+	// Begin, if given, is told what the sweep will take before it begins. An error of it ends the sweep.
+	Begin func(*Forecast) error
 	// Report, if given, is called now and then.
 	Report func(Progress)
 	// Note, if given, is told what a person wants to know.
@@ -83,10 +86,18 @@ func Run(ctx context.Context, spec *Spec, o Options) (*Result, error) {
 		return nil, err
 	}
 	defer s.claims.keep()()
-	for _, m := range s.subjects {
-		if err := s.fits(m); err != nil {
-			return nil, err
+	if o.Begin == nil {
+		for _, m := range s.subjects {
+			err = errors.Join(err, s.fits(m))
 		}
+	} else {
+		var f *Forecast
+		if f, err = s.forecast(ctx); err == nil {
+			err = o.Begin(f)
+		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, m := range s.subjects {
 		if !spec.measured() {
@@ -109,6 +120,11 @@ func Run(ctx context.Context, spec *Spec, o Options) (*Result, error) {
 		return nil, err
 	}
 	s.tidyOutput()
+	if o.Keep {
+		if err := s.keep(ctx); err != nil {
+			return nil, err
+		}
+	}
 	err = s.compute(ctx)
 	return s.result, errors.Join(err, s.write())
 }

@@ -82,7 +82,7 @@ func (s *sweep) once(ctx context.Context, id string, there func() bool, work fun
 		if there() {
 			return nil
 		}
-		_, err := s.hold(ctx, id, func(ctx context.Context, _ func(string) (bool, error)) error {
+		held, err := s.hold(ctx, id, func(ctx context.Context, _ func(string) (bool, error)) error {
 			if there() {
 				return nil
 			}
@@ -93,6 +93,9 @@ func (s *sweep) once(ctx context.Context, id string, there func() bool, work fun
 		}
 		if there() {
 			return nil
+		}
+		if held && err == nil {
+			return fmt.Errorf("sweep: %s: what was written to %s cannot be read again", id, s.Output)
 		}
 		s.stage("wait", id+" is computed by another process")
 		s.report()

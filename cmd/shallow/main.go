@@ -32,6 +32,7 @@ type program struct {
 	Heal     healCommand     `cmd:"" help:"Finetune a model, as after layers were cut out of it."`
 	Merge    mergeCommand    `cmd:"" help:"Put an adapter into a model's weights."`
 	Eval     evalCommand     `cmd:"" help:"Score a model on benchmarks."`
+	Run      runCommand      `cmd:"" help:"Go the whole way with a model: measure, plan, prune, heal, score, report."`
 	Sweep    sweepCommand    `cmd:"" help:"Score a grid of models, cuts, healings and tasks."`
 	Report   reportCommand   `cmd:"" help:"Show what a sweep found as one HTML page."`
 	States   statesCommand   `cmd:"" help:"Write the residual stream at every layer, and logits."`

@@ -91,7 +91,7 @@ func (c *sweepCommand) Run(ctx context.Context) error {
 		return printForecast(f)
 	}
 	show := newSweepProgress(c.Quiet)
-	o.Report, o.Note = show.report, show.note
+	o.Report, o.Note, o.Begin = show.report, show.note, show.begin
 	result, err := sweep.Run(ctx, spec, o)
 	show.close()
 	if errors.Is(err, context.Canceled) && !c.Quiet {
@@ -211,6 +211,16 @@ func stageBar(name string, at sweep.Progress) *progress {
 		return newByteProgress(name, false)
 	}
 	return newProgress(name, false, func(float64) string { return "" })
+}
+
+// begin says what is to come.
+func (p *sweepProgress) begin(f *sweep.Forecast) error {
+	p.close()
+	if !p.quiet && f.Cells > f.Known {
+		note("%d cells, %d of them known; about %v: measuring %v, scoring %v, healing %v; at most %v of memory, %v of disk",
+			f.Cells, f.Known, rounded(f.Time()), rounded(f.Measure), rounded(f.Score), rounded(f.Heal), byteSize(f.Memory), byteSize(f.Disk))
+	}
+	return nil
 }
 
 func (p *sweepProgress) note(text string) {
