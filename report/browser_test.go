@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -42,7 +43,10 @@ func open(t *testing.T, name string) *browser {
 		t.Skip("there is no chromium on the path: nothing looks at the page in a browser")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU)
-	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
+	// A browser that hangs fails its test, where it hangs.
+	limited, done := context.WithTimeout(t.Context(), 5*time.Minute)
+	t.Cleanup(done)
+	allocator, stop := chromedp.NewExecAllocator(limited, options...)
 	t.Cleanup(stop)
 	ctx, closed := chromedp.NewContext(allocator)
 	t.Cleanup(closed)

@@ -101,7 +101,7 @@ func (b *builder) keptSection() *section {
 		return s
 	}
 	s.Key = []line{{Label: "tasks that choose among answers", Colour: inkChoice}, {Label: "tasks that write the answer", Colour: inkGeneration}}
-	s.Intro = b.generationSentence()
+	s.Intro = strings.TrimSpace(b.generationSentence() + " 100 % is the unpruned model's score, 0 % is chance, which for an answer that must be written is a score of 0.")
 	return s
 }
 
