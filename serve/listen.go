@@ -41,7 +41,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) (cut int, err error)
 			err = h.Close()
 		}
 	}
-	<-failed
+	if e := <-failed; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, e)
+	}
 	return cut, err
 }
 

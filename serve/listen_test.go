@@ -86,7 +86,7 @@ func until(t *testing.T, what string, is func() bool) {
 // TestLeaves: a client that goes away frees its place, while it waits and while it reads.
 func TestLeaves(t *testing.T) {
 	e := &fakeEngine{gate: make(chan struct{})}
-	n := listen(t, newFake(t, e, func(o *serve.Options) { o.Live, o.Waiting, o.Limits.Sequences = 1, 2, 3 }))
+	n := listen(t, newFake(t, e, func(o *serve.Options) { o.Live, o.Waiting, o.Sequences = 1, 2, 3 }))
 	ctx, leave := context.WithCancel(context.Background())
 	var clients sync.WaitGroup
 	clients.Go(func() {
@@ -168,7 +168,8 @@ func TestDrain(t *testing.T) {
 	if n.cut != 0 {
 		t.Errorf("%d requests cut", n.cut)
 	}
-	if _, err := n.post(context.Background(), `{"prompt":"a"}`); err == nil {
+	if c, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://")); err == nil {
+		c.Close()
 		t.Error("the server still listens")
 	}
 }

@@ -192,13 +192,10 @@ func TestTogether(t *testing.T) {
 		sameReply(t, bodies[i], together[i], alone[i])
 	}
 	after := engine.Stats()
-	steps, tokens := after.Steps-before.Steps, after.Generated-before.Generated
-	if tokens != 32*40 || steps > tokens/8 {
-		t.Errorf("%d tokens in %d steps", tokens, steps)
+	if steps := after.Steps - before.Steps; steps > 32*40/8 {
+		t.Errorf("%d tokens in %d steps", 32*40, steps)
 	}
-	if after.Running != 0 || after.Waiting != 0 {
-		t.Errorf("%+v", after)
-	}
+	until(t, "the engine has nothing to do", func() bool { s := engine.Stats(); return s.Running == 0 && s.Waiting == 0 })
 }
 
 // TestRealStops: stop strings cut the text wherever tokens end, and no part of one is shown.

@@ -28,7 +28,7 @@ type errorBody struct {
 
 // TestRefuses sends what must be answered with a reason, and with the field at fault where there is one.
 func TestRefuses(t *testing.T) {
-	s := newFake(t, &fakeEngine{}, func(o *serve.Options) { o.Body, o.Limits.Sequences, o.Scores = 2000, 8, 1000 })
+	s := newFake(t, &fakeEngine{}, func(o *serve.Options) { o.Body, o.Sequences, o.Scores = 2000, 8, 1000 })
 	const completions, chat = "/v1/completions", "/v1/chat/completions"
 	for _, c := range []struct {
 		path, body string

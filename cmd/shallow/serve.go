@@ -119,7 +119,7 @@ func (c *serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }() // mostly closed already
 	server, err := serve.New(model, engine, c.options(l.Addr()))
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ func (c *serveCommand) options(address net.Addr) serve.Options {
 	o := serve.Options{Limits: serve.DefaultLimits(), Live: c.Sequences, APIKey: c.APIKey, Special: c.SpecialText,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))}
 	o.Body, o.Time, o.Grace, o.Waiting = int64(c.MaxBody), c.MaxTime, c.Grace, c.MaxWaiting
-	o.Limits.Sequences = min(c.MaxRequest, c.Sequences+c.MaxWaiting)
+	o.Sequences = min(c.MaxRequest, c.Sequences+c.MaxWaiting)
 	if a, ok := address.(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		o.Open = true
 		if c.APIKey == "" {
