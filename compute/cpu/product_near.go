@@ -76,30 +76,53 @@ func (p *product) multiplyNear(_, i int) {
 	}
 }
 
+// nearStride is how far apart rows may lie, in elements, that are read down their columns: where they lie farther apart they
+// are in one another's way in the first-level cache, and two tiles' columns are laid side by side first.
+const nearStride = 512
+
 // addOuterNear is addOuter for few columns of b, a block of whose rows stays in a thread's cache, and reports whether they are. Each
 // thread takes rows of out.
 func (d *Device) addOuterNear(out output, a, b compute.Tensor, in compute.Kind) bool {
-	k := kernelsOf(d.level, in)
+	p, k := &d.product, kernelsOf(d.level, in)
 	if k.near[1] == nil || b.Cols%nearVector != 0 || 4*blockUnits*b.Cols > nearBytes {
 		return false
 	}
+	p.prepare(d, a, in)
+	defer p.forget()
 	const least = 4 // tiles that share a reading of b
 	tiles := (a.Cols + k.rows - 1) / k.rows
-	share := max(least, (tiles+2*d.pool.threads-1)/(2*d.pool.threads)) * k.rows
-	x, y := floats(a), floats(b)
-	d.pool.run((a.Cols+share-1)/share, func(_, i int) {
+	share := 2 * max(least/2, (tiles+4*d.pool.threads-1)/(4*d.pool.threads)) * k.rows
+	d.pool.run((a.Cols+share-1)/share, func(worker, i int) {
 		lo := i * share
 		hi := min(lo+share, a.Cols)
 		for u := 0; u < a.Rows; u += blockUnits {
 			n := min(blockUnits, a.Rows-u)
 			for row := lo; row < hi; row += k.rows {
-				r := min(k.rows, hi-row)
+				from, unit := p.column(worker, u, n, row, hi, row/k.rows%2 == 1)
 				for col := 0; col < b.Cols; col += k.cols {
 					c := &out.out[row*out.stride+col]
-					k.near[min(b.Cols-col, k.cols)/nearVector][r](n, &x[u*a.Stride+row], 1, a.Stride, &y[u*b.Stride+col], b.Stride, c, out.stride, c, out.stride)
+					k.near[min(b.Cols-col, k.cols)/nearVector][min(k.rows, hi-row)](n, from, 1, unit,
+						&floats(b)[u*b.Stride+col], b.Stride, c, out.stride, c, out.stride)
 				}
 			}
 		}
 	})
 	return true
+}
+
+// column is where n units from u on of a tile's columns of x lie, from one on and below an end, and how far apart they are. The
+// second of two tiles is asked for behind the first.
+func (p *product) column(worker, u, n, col, end int, second bool) (*float32, int) {
+	k, first := p.kernels, col
+	if second {
+		first -= k.rows
+	}
+	if p.xStride <= nearStride || first+2*k.rows > end {
+		return &p.x[u*p.xStride+col], p.xStride
+	}
+	if !second {
+		p.panels[worker] = grow(p.panels[worker], maxPanels*k.cols*blockUnits)
+		k.packTurnedTiles(k, p.panels[worker], k.rows*n, p.x[u*p.xStride+col:], p.xStride, n)
+	}
+	return &asFloats(p.panels[worker])[(col-first)*n], k.rows
 }
