@@ -17,7 +17,6 @@ import (
 	"shallow/eval/task"
 	"shallow/generate"
 	"shallow/heal"
-	"shallow/plan"
 )
 
 type evalCommand struct {
@@ -32,10 +31,9 @@ type evalCommand struct {
 	MaxGenToks int      `help:"Tokens to generate at most, instead of the task's own number; 0 leaves that." default:"0" placeholder:"N"`
 	MaxLength  int      `help:"Tokens the model is given at most; 0 is the model's own length." default:"0" placeholder:"N"`
 	Bootstrap  int      `name:"bootstrap-iters" help:"Draws for standard errors that have no formula; 0 gives no standard errors." default:"100000" placeholder:"N"`
-	Plan       string   `help:"plan.json whose layers are left out; nothing is written to the model." placeholder:"FILE"`
-	Layers     string   `help:"Or the layers to leave out, as 21:29." placeholder:"RANGES"`
 	Adapter    string   `help:"PEFT adapter to use, a directory." placeholder:"DIR"`
 	Baseline   string   `help:"Another model, such as the unpruned one, or the --output of an evaluation of it: each score is compared with its, document by document." placeholder:"MODEL"`
+	cutFlags
 	engineFlags
 	memoryFlag
 	Markdown bool `help:"Print the table as Markdown."`
@@ -103,7 +101,7 @@ func (c *evalCommand) Run(ctx context.Context) error {
 			return fmt.Errorf("eval: %w", err)
 		}
 	}
-	own := subject{model: c.Model, layers: c.Layers, plan: c.Plan, adapter: c.Adapter, journal: c.journal(c.Output, "eval.journal")}
+	own := subject{model: c.Model, cut: c.cutFlags, adapter: c.Adapter, journal: c.journal(c.Output, "eval.journal")}
 	one, err := c.evaluate(ctx, set, rows, own)
 	if err != nil {
 		return err
@@ -153,9 +151,11 @@ type evaluated struct {
 
 // subject is a model to evaluate.
 type subject struct {
-	model, layers, plan, adapter string
-	journal                      string
-	judge                        *eval.Evaluation
+	model   string
+	cut     cutFlags
+	adapter string
+	journal string
+	judge   *eval.Evaluation
 }
 
 // baseline is the model of --baseline, or that of an earlier evaluation, whose journal then serves again.
@@ -177,9 +177,9 @@ func (c *evalCommand) baseline() (subject, error) {
 	s := subject{model: r.Model, adapter: r.Shallow.AdapterDir, journal: c.journal(c.Baseline, "eval.journal")}
 	for i, l := range r.Shallow.Drop {
 		if i > 0 {
-			s.layers += ","
+			s.cut.Layers += ","
 		}
-		s.layers += fmt.Sprintf("%d:%d", l, l+1)
+		s.cut.Layers += fmt.Sprintf("%d:%d", l, l+1)
 	}
 	return s, nil
 }
@@ -212,7 +212,7 @@ func (c *evalCommand) evaluate(ctx context.Context, set *task.Set, rows task.Row
 	s := &v.results.Shallow
 	s.Tool, s.ConfigHash, s.Layers = "shallow "+version, e.Checkpoint.Config.Hash(), e.Spec.L
 	s.Kernels, s.Precision, s.Baseline = kernels, e.Multiplies().String(), c.Baseline
-	if s.Drop, err = of.drop(e); err != nil {
+	if s.Drop, err = of.cut.drop(e.Model); err != nil {
 		return nil, err
 	}
 	v.options.Drop = s.Drop
@@ -258,24 +258,6 @@ func (c *evalCommand) arguments(model string) string {
 		args += fmt.Sprintf(",max_length=%d", c.MaxLength)
 	}
 	return args
-}
-
-// drop are the layers that are left out.
-func (s subject) drop(e *engine) ([]int, error) {
-	if s.layers != "" {
-		return plan.ParseLayers(s.layers, e.Spec.L)
-	}
-	if s.plan == "" {
-		return nil, nil
-	}
-	p, err := plan.Read(s.plan)
-	if err != nil {
-		return nil, err
-	}
-	if p.Layers != e.Spec.L {
-		return nil, fmt.Errorf("eval: %s is for %d layers, the model has %d", s.plan, p.Layers, e.Spec.L)
-	}
-	return p.Drop, nil
 }
 
 // finish writes and prints what was found.
