@@ -41,7 +41,7 @@ func tidy(dir string, age time.Duration) {
 	left, _ := filepath.Glob(filepath.Join(dir, ".claim.*.tmp"))
 	for _, path := range left {
 		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > age {
-			os.Remove(path)
+			_ = os.Remove(path)
 		}
 	}
 }
@@ -153,7 +153,7 @@ func (x *claim) create() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer os.Remove(temp)
+	defer func() { _ = os.Remove(temp) }()
 	// Linking gives the name to a file that is whole and locked, and fails where there is one.
 	err = os.Link(temp, path)
 	if err == nil {
@@ -189,7 +189,7 @@ func (x *claim) write() (temp string, err error) {
 	x.file = f
 	if err := x.of.fill(f); err != nil {
 		f.Close()
-		os.Remove(f.Name())
+		_ = os.Remove(f.Name())
 		return "", err
 	}
 	if !keepOpen { // nothing is gained by leaving it open, and it could not be removed
@@ -250,7 +250,7 @@ func (c *claims) takeOver(x *claim) (bool, error) {
 	}
 	if err := os.Rename(temp, path); err != nil {
 		x.file.Close()
-		os.Remove(temp)
+		_ = os.Remove(temp)
 		return false, fmt.Errorf("sweep: the claim: %w", err)
 	}
 	if remote {
@@ -311,7 +311,7 @@ func (x *claim) release() {
 	x.of.mutex.Lock()
 	defer x.of.mutex.Unlock()
 	if _, held := x.of.held[x.id]; held && x.mine() {
-		os.Remove(x.of.path(x.id))
+		_ = os.Remove(x.of.path(x.id))
 	}
 	delete(x.of.held, x.id)
 	x.file.Close()

@@ -81,8 +81,8 @@ func seed(key string, to **uint64) func(*node) error {
 	}
 }
 
-// number reads a number that is at least least and below the bound.
-func number(key string, least, bound float64, to **float64) func(*node) error {
+// number reads a number from 0 to below a bound.
+func number(key string, bound float64, to **float64) func(*node) error {
 	return func(n *node) error {
 		var v float64
 		switch x := n.value.(type) {
@@ -98,8 +98,8 @@ func number(key string, least, bound float64, to **float64) func(*node) error {
 		default:
 			v = math.NaN()
 		}
-		if !(v >= least && v < bound) {
-			return n.fail("%s: it is %s, a number from %v to below %v is expected", key, n.kind(), least, bound)
+		if !(v >= 0 && v < bound) {
+			return n.fail("%s: it is %s, a number from 0 to below %v is expected", key, n.kind(), bound)
 		}
 		*to = &v
 		return nil

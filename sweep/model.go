@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"shallow/bench"
 	"shallow/checkpoint"
 	"shallow/compute"
 	"shallow/corpus"
@@ -197,20 +195,6 @@ func (m *subject) describe() (Model, error) {
 	return out, nil
 }
 
-// clock measures how fast rows go through a layer in the middle, once.
-func (m *subject) clock() error {
-	if m.pace > 0 {
-		return nil
-	}
-	const rows = 1024
-	b, err := bench.MeasureRate(m.model, min(512, m.model.Spec.Context), rows, 1)
-	if err != nil {
-		return err
-	}
-	m.pace = float64(b.Tokens) / max(b.LayerSeconds, 1e-9)
-	return nil
-}
-
 // fileName is a name as part of a file's.
 func fileName(name string) string {
 	name = strings.Map(func(r rune) rune {
@@ -220,24 +204,4 @@ func fileName(name string) string {
 		return r
 	}, name)
 	return strings.TrimLeft(name[:min(len(name), 60)], ".")
-}
-
-// shared is how many layers all of some variants go through together, each common beginning counted once.
-func shared(drops [][]int, layers int) (n int) {
-	groups := map[string]bool{}
-	for l := range layers {
-		clear(groups)
-		for _, drop := range drops {
-			if slices.Contains(drop, l) {
-				continue
-			}
-			before := 0
-			for before < len(drop) && drop[before] < l {
-				before++
-			}
-			groups[fmt.Sprint(drop[:before])] = true
-		}
-		n += len(groups)
-	}
-	return n
 }
