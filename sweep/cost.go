@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"shallow/bench"
 )
 
 // Costs of training a row beside computing it: forward, again where activations were not kept, and twice as much backward.
@@ -70,11 +68,25 @@ func (m *subject) clock() error {
 		return nil
 	}
 	const rows = 1024
-	b, err := bench.MeasureRate(m.model, min(512, m.model.Spec.Context), rows, 1)
+	ids := make([]int, min(rows, m.model.Spec.Context))
+	for i := range ids {
+		ids[i] = i % m.model.Spec.V
+	}
+	g, err := m.model.Start([][]int{ids})
 	if err != nil {
 		return err
 	}
-	m.pace = float64(b.Tokens) / max(b.LayerSeconds, 1e-9)
+	defer g.Close()
+	layer := m.model.Layer(m.layers() / 2)
+	defer layer.Release()
+	for range 2 { // the first warms up
+		begin := time.Now()
+		g.Forward(layer)
+		if err := m.model.Device.Sync(); err != nil {
+			return err
+		}
+		m.pace = float64(len(ids)) / max(time.Since(begin).Seconds(), 1e-9)
+	}
 	return nil
 }
 

@@ -146,8 +146,8 @@ func (r *specReader) read(n *node) error {
 		"tasks":            func(n *node) error { r.tasks = n; return nil }, // behind what they have in common
 		"num_fewshot":      optional("num_fewshot", 0, &r.common.NumFewshot),
 		"limit":            number("limit", most, &limit),
-		"data":             r.paths("data", &r.common.Data),
-		"include":          r.paths("include", &r.common.Include),
+		"data":             r.folders("data", &r.common.Data),
+		"include":          r.folders("include", &r.common.Include),
 		"seed":             seed("seed", &r.common.Seed),
 		"max_gen_toks":     whole("max_gen_toks", 0, &r.common.MaxTokens),
 		"precision":        oneOf("precision", &r.Precision, "auto", "bfloat16", "float32"),
@@ -265,8 +265,8 @@ func (r *specReader) readTasks(n *node) error {
 				"task":         text("tasks: task", &t.Task),
 				"num_fewshot":  optional("tasks: num_fewshot", 0, &t.NumFewshot),
 				"limit":        number("tasks: limit", most, &limit),
-				"data":         r.paths("tasks: data", &t.Data),
-				"include":      r.paths("tasks: include", &t.Include),
+				"data":         r.folders("tasks: data", &t.Data),
+				"include":      r.folders("tasks: include", &t.Include),
 				"seed":         seed("tasks: seed", &t.Seed),
 				"max_gen_toks": whole("tasks: max_gen_toks", 0, &t.MaxTokens),
 			}.read(e, "tasks: ")
@@ -293,7 +293,7 @@ func (r *specReader) readTasks(n *node) error {
 	return nil
 }
 
-// paths reads files or folders.
+// paths reads files or data sets of the hub.
 func (r *specReader) paths(key string, to *[]string) func(*node) error {
 	return func(n *node) error {
 		if err := texts(key, to)(n); err != nil {
@@ -301,6 +301,19 @@ func (r *specReader) paths(key string, to *[]string) func(*node) error {
 		}
 		for i, p := range *to {
 			(*to)[i] = r.beside(p)
+		}
+		return nil
+	}
+}
+
+// folders reads folders, which are never of the hub.
+func (r *specReader) folders(key string, to *[]string) func(*node) error {
+	return func(n *node) error {
+		if err := texts(key, to)(n); err != nil {
+			return err
+		}
+		for i, p := range *to {
+			(*to)[i] = r.join(p)
 		}
 		return nil
 	}

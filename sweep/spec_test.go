@@ -91,10 +91,10 @@ keep_checkpoints: true
 		t.Errorf("healing is %+v", h)
 	}
 	first, second := s.Tasks[0], s.Tasks[1]
-	if first.Task != "mmlu" || *first.NumFewshot != 1 || *first.Limit != 10 || *first.Seed != 5 || first.MaxTokens != 20 || first.Data[0] != "d1" {
+	if first.Task != "mmlu" || *first.NumFewshot != 1 || *first.Limit != 10 || *first.Seed != 5 || first.MaxTokens != 20 || first.Data[0] != at("d1") {
 		t.Errorf("the first task is %+v", first)
 	}
-	if second.Task != at("own/t.yaml") || second.Name != "mine" || *second.NumFewshot != 2 || *second.Limit != 0.5 || *second.Seed != 3 || second.MaxTokens != 9 || second.Include[0] != "i2" {
+	if second.Task != at("own/t.yaml") || second.Name != "mine" || *second.NumFewshot != 2 || *second.Limit != 0.5 || *second.Seed != 3 || second.MaxTokens != 9 || second.Include[0] != at("i2") {
 		t.Errorf("the second task is %+v", second)
 	}
 }

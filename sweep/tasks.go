@@ -138,6 +138,9 @@ func (p *prepared) seed() uint64 {
 	return task.DefaultSeed
 }
 
+// generatedBytes are those of a token, four times, for one that is generated costs more than one that is read.
+const generatedBytes = 16
+
 // identify reads the documents and notes what the scores depend on. The items themselves are made again when they are scored.
 func (p *prepared) identify(ctx context.Context, s *Spec) error {
 	p.inputs = taskInputs{Name: p.inner, Limit: p.options().Limit, Seed: p.seed(), MaxTokens: p.spec.MaxTokens, MaxLength: s.MaxLength, Bootstrap: s.Bootstrap}
@@ -165,7 +168,10 @@ func (p *prepared) identify(ctx context.Context, s *Spec) error {
 			if i%max(1, len(run.Items)/looked) == 0 {
 				p.sample = append(p.sample, text)
 			}
-			p.bytes += float64(len(text) + len(strings.Join(it.Continuations, "")) + 4*it.Generation.MaxTokens)
+			p.bytes += float64(len(text) + len(strings.Join(it.Continuations, "")))
+			if t.OutputType == task.Generate {
+				p.bytes += generatedBytes * float64(it.Generation.MaxTokens)
+			}
 		}
 		p.items += len(run.Items)
 	}

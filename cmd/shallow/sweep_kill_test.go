@@ -196,6 +196,50 @@ func TestSweepKilled(t *testing.T) {
 	t.Logf("%d kills of a sweep of %v", done, whole)
 }
 
+// TestRunKilled kills shallow run at random moments: plan, checkpoint and adapter are the same in the end.
+func TestRunKilled(t *testing.T) {
+	const kills = 5
+	s := newSweeping(t)
+	at := func(name string) string { return filepath.Join(s.dir, name) }
+	args := []string{"run", at("m"), "--drop", "25%", "--corpus", at("texts.jsonl"), "--samples", "12", "--length", "32", "--heal", "steps=4,batch=1,accumulate=1,length=24,rank=2,checkpoint-every=1",
+		"--tasks", at("towns.yaml"), "--data", at("data"), "-q", "-o"}
+	run := func(out string) *exec.Cmd {
+		c := exec.Command(s.self, append(slices.Clone(args), at(out))...)
+		c.Args[0] = "shallow"
+		return c
+	}
+	begin := time.Now()
+	if text, err := run("want").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	whole := time.Since(begin)
+	for range kills {
+		c := run("got")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timer := time.AfterFunc(time.Duration(rand.Int64N(int64(whole))), func() { c.Process.Kill() })
+		_ = c.Wait()
+		timer.Stop()
+	}
+	if text, err := run("got").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	if s.result("want") != s.result("got") {
+		t.Error("sweep.json is another than that of a run that was not killed")
+	}
+	for _, name := range []string{"plan.json", "pruned/model.safetensors", "pruned/config.json", "healed/adapter_model.safetensors"} {
+		a, err := os.ReadFile(at("want/" + name))
+		b, err2 := os.ReadFile(at("got/" + name))
+		if err != nil || err2 != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s differs: %v, %v", name, err, err2)
+		}
+	}
+	if _, err := os.Stat(at("got/report.html")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSweepByTwo lets two processes share a folder: no part is computed by both, and both print the whole.
 func TestSweepByTwo(t *testing.T) {
 	s := newSweeping(t)
