@@ -43,7 +43,7 @@ func folderNames(split Split, known *knownSet) []string {
 	}
 	names := []string{id}
 	if known != nil {
-		names = append(known.paths[:len(known.paths):len(known.paths)], known.folders...)
+		names = slices.Concat(known.paths, known.folders)
 	}
 	var all []string
 	for _, name := range names {

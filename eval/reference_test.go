@@ -67,7 +67,6 @@ type reference struct {
 	shots      int // -1 is the task's own
 	length     int
 	tokens     int // to generate
-	sampler    string
 }
 
 func references() (all []reference) {

@@ -47,7 +47,7 @@ func (c *demoCommand) Validate() error {
 // Run runs the demo and tells its story.
 func (c *demoCommand) Run(ctx context.Context) error {
 	if c.World != "" {
-		return c.worldFlags.write(c.Seed)
+		return c.write(c.Seed)
 	}
 	device, err := cpu.New(cpu.Options{Threads: c.Threads})
 	if err != nil {
