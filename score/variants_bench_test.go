@@ -43,7 +43,7 @@ func BenchmarkVariants(b *testing.B) {
 	}
 	for name, start := range map[string]func(n int) int{
 		"deepest":    func(n int) int { return l - 1 - n },
-		"from-half":  func(n int) int { return max(l/2, l-1-n-l/8) - max(0, max(l/2, l-1-n-l/8)+n-(l-1)) },
+		"from-half":  func(n int) int { return max(l/2, l-1-n-l/8) },
 		"llama-2-7b": func(n int) int { return llama2Starts[n-1] * l / 32 },
 	} {
 		var drops [][]int
