@@ -15,8 +15,12 @@ import (
 
 // A claim is a file that says which process computes something. Its owner renews its time at every beat. One that has not been
 // renewed for staleBeats of the watcher's own beats is taken over, whatever the clocks of the two machines say; on the machine
-// that it was made on, a lock that goes with the process tells at once.
-const staleBeats = 6
+// that it was made on, a lock that goes with the process tells at once, and one that is still locked belongs to a process that lives
+// but may hardly get a turn, or was stopped: it is given more time.
+const (
+	staleBeats   = 6
+	stoppedBeats = 120
+)
 
 // defaultBeat is the time between two beats.
 const defaultBeat = 5 * time.Second
@@ -231,10 +235,12 @@ func (c *claims) takeOver(x *claim) (bool, error) {
 		return false, fmt.Errorf("sweep: the claim: %w", err)
 	}
 	defer old.Close()
-	if !c.stale(x.id, old) || lockFile(old) == lockedByOther {
+	silent, local := c.look(x.id, old)
+	own := lockFile(old)
+	if !silent && (!local || own != locked) {
 		return false, nil
 	}
-	// The lock on the old file is held from here on: of several that see it stale one goes on.
+	// Where the lock on the old file is held from here on, one goes on of several that want to.
 	before, err := old.Stat()
 	now, failed := os.Stat(path)
 	if err != nil || failed != nil || !os.SameFile(before, now) {
@@ -244,7 +250,6 @@ func (c *claims) takeOver(x *claim) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	remote := c.elsewhere(old)
 	if !keepOpen {
 		old.Close()
 	}
@@ -253,8 +258,8 @@ func (c *claims) takeOver(x *claim) (bool, error) {
 		_ = os.Remove(temp)
 		return false, fmt.Errorf("sweep: the claim: %w", err)
 	}
-	if remote {
-		// Not every shared folder has locks: whoever renamed last has it, and all can see that a moment later.
+	if !local || own != locked {
+		// Whoever renamed last has it, and all can see that a moment later.
 		time.Sleep(c.beat)
 	}
 	if !x.mine() {
@@ -264,17 +269,19 @@ func (c *claims) takeOver(x *claim) (bool, error) {
 	return true, nil
 }
 
-// stale reports whether the process of a claim is gone.
-func (c *claims) stale(id string, f *os.File) bool {
+// look reports whether a claim was not renewed for long, and whether a lock tells more because its owner is, or was, on this machine.
+func (c *claims) look(id string, f *os.File) (silent, local bool) {
 	data := make([]byte, 1024)
 	n, _ := f.ReadAt(data, 0)
 	info, err := f.Stat()
 	if err != nil {
-		return false
+		return false, false
 	}
 	var of claimed
-	if json.Unmarshal(data[:n], &of) == nil && of.Locked && c.boot != "" && of.Boot == c.boot {
-		return true // if it can be locked, which is tried next
+	local = json.Unmarshal(data[:n], &of) == nil && of.Locked && c.boot != "" && of.Boot == c.boot
+	beats := time.Duration(staleBeats)
+	if local {
+		beats = stoppedBeats
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -282,17 +289,9 @@ func (c *claims) stale(id string, f *os.File) bool {
 	before, known := c.seen[id]
 	if !known || before.content != now.content || !before.renewed.Equal(now.renewed) {
 		c.seen[id] = now
-		return false
+		return false, local
 	}
-	return now.since.Sub(before.since) >= staleBeats*c.beat
-}
-
-// elsewhere reports whether a claim was made on another machine.
-func (c *claims) elsewhere(f *os.File) bool {
-	data := make([]byte, 1024)
-	n, _ := f.ReadAt(data, 0)
-	var of claimed
-	return json.Unmarshal(data[:n], &of) != nil || c.boot == "" || of.Boot != c.boot
+	return now.since.Sub(before.since) >= beats*c.beat, local
 }
 
 // mine reports whether the claim in place is this one.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -110,6 +111,38 @@ func TestClaimOfAnotherMachine(t *testing.T) {
 	}
 }
 
+// TestClaimOfTheStopped: a process that lives but does not beat has long to come back.
+func TestClaimOfTheStopped(t *testing.T) {
+	dir := t.TempDir()
+	a, b := claimant(t, dir), claimant(t, dir)
+	x := take(t, a, "one")
+	b.beat = time.Minute
+	pass := func(d time.Duration) {
+		s := b.seen["one"]
+		s.since = s.since.Add(-d)
+		b.seen["one"] = s
+	}
+	if take(t, b, "one") != nil {
+		t.Fatal("a claim is taken over at first sight")
+	}
+	if keepOpen && bootID() != "" {
+		pass((stoppedBeats - 1) * time.Minute)
+		if take(t, b, "one") != nil {
+			t.Fatal("a claim that is locked is taken over too early")
+		}
+	}
+	pass(stoppedBeats * time.Minute)
+	b.beat = time.Millisecond
+	y := take(t, b, "one")
+	if y == nil {
+		t.Fatal("a claim that was not renewed for long is not taken over")
+	}
+	x.release()
+	if !y.mine() {
+		t.Error("who has lost a claim takes it from the other")
+	}
+}
+
 // TestClaimRace: of many that find a claim of the dead, one gets it.
 func TestClaimRace(t *testing.T) {
 	if !keepOpen || bootID() == "" {
@@ -121,8 +154,10 @@ func TestClaimRace(t *testing.T) {
 		take(t, claimant(t, dir), id).file.Close()
 		var winners atomic.Int32
 		var all sync.WaitGroup
+		var racers []*claims // kept: a file that nothing holds is closed, as if its process had ended
 		for range 4 {
 			c := claimant(t, dir)
+			racers = append(racers, c)
 			all.Go(func() {
 				if x, err := c.take(id, func() {}); err != nil {
 					t.Error(err)
@@ -135,5 +170,6 @@ func TestClaimRace(t *testing.T) {
 		if n := winners.Load(); n != 1 {
 			t.Fatalf("%d have the claim", n)
 		}
+		runtime.KeepAlive(racers)
 	}
 }

@@ -106,7 +106,7 @@ func (w *world) options(out string) sweep.Options {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { device.Close() })
-	return sweep.Options{Output: w.at(out), Tool: "test", Device: device, Kernels: device.Level().String(), Beat: 5 * time.Millisecond}
+	return sweep.Options{Output: w.at(out), Tool: "test", Device: device, Kernels: device.Level().String(), Beat: 100 * time.Millisecond}
 }
 
 func (w *world) run(text, out string) *sweep.Result {
