@@ -43,6 +43,9 @@ type program struct {
 
 	Demo demoCommand `cmd:"" help:"Go the whole way on a small random model."`
 
+	Man        manCommand        `cmd:"" help:"Write the manual pages."`
+	Completion completionCommand `cmd:"" help:"Print a script for the shell that completes commands and flags."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
