@@ -227,7 +227,7 @@ func (s *sweep) disk() (int64, error) {
 			written = m.checkpoint.Size() * int64(m.layers()-n) / int64(m.layers())
 		}
 		while := 12 * trained // value and two moments, in the training's checkpoint
-		if s.spec.KeepCheckpoints || s.Keep {
+		if !s.passing() {
 			stay += pruned + written
 		} else if u.healing.Method == string(heal.LoRA) {
 			stay, while = stay+written, while+pruned

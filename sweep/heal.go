@@ -150,9 +150,12 @@ func baseOptions(base string) (o decoder.Options) {
 	return o
 }
 
+// passing says that checkpoints are removed when they have been scored.
+func (s *sweep) passing() bool { return !s.spec.KeepCheckpoints && !s.Keep }
+
 // discard removes the checkpoints of a healed variant that nobody asked for. The adapter stays.
 func (s *sweep) discard(m *subject, at healed) error {
-	if s.spec.KeepCheckpoints || s.Keep {
+	if !s.passing() {
 		return nil
 	}
 	var err error

@@ -125,7 +125,9 @@ func Run(ctx context.Context, spec *Spec, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	err = s.compute(ctx)
+	if err = s.compute(ctx); err == nil {
+		err = s.tidyUnits(ctx)
+	}
 	return s.result, errors.Join(err, s.write())
 }
 

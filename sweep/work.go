@@ -175,7 +175,7 @@ func (s *sweep) unhealed(ctx context.Context, u *unit, first string, more func(s
 		return nil
 	}
 	m, t := u.subject, mine[0].task
-	folder := filepath.Join(s.Output, "work", "scores-"+first[:16]) // belongs to who has the claim
+	folder := s.workFolder("scores-", first)
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
@@ -288,7 +288,7 @@ func (s *sweep) scoreHealed(ctx context.Context, u *unit, at healed, result *hea
 		defer release()
 		key += " " + hash
 	}
-	folder := filepath.Join(s.Output, "work", "healed-"+u.key[:16])
+	folder := s.workFolder("healed-", u.key)
 	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
@@ -314,6 +314,38 @@ func (u *unit) String() string {
 		return fmt.Sprintf("%s %s, %s", u.subject.spec.Name, label(u.points[0].drop), u.healing.Name)
 	}
 	return fmt.Sprintf("%s, %s", u.subject.spec.Name, u.spots[0].task.name)
+}
+
+// tidyUnits removes what a process left that was killed between storing a part's last cell and clearing up behind it.
+func (s *sweep) tidyUnits(ctx context.Context) error {
+	for _, u := range s.units {
+		left := map[string]func() error{} // by claim
+		if u.healing != nil {
+			at := s.places(u.subject, u)
+			folder := s.workFolder("healed-", u.key)
+			claim := "heal-" + u.key
+			if exists(s.claims.path(claim)) || exists(folder) || at.pruned != u.subject.path && s.passing() && exists(at.pruned) {
+				left[claim] = func() error { return errors.Join(os.RemoveAll(folder), s.discard(u.subject, at)) }
+			}
+		} else {
+			for _, x := range u.spots {
+				if folder := s.workFolder("scores-", x.id); exists(s.claims.path(x.id)) || exists(folder) {
+					left[x.id] = func() error { return os.RemoveAll(folder) }
+				}
+			}
+		}
+		for id, remove := range left {
+			if _, err := s.hold(ctx, id, func(context.Context, func(string) (bool, error)) error { return remove() }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// workFolder is where a part keeps journals while it is computed. It belongs to who has the claim.
+func (s *sweep) workFolder(kind, id string) string {
+	return filepath.Join(s.Output, "work", kind+id[:16])
 }
 
 // tidyOutput removes what killed processes were just writing.
