@@ -3,6 +3,7 @@ package heal
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"shallow/compute/cpu"
 	"shallow/decoder"
@@ -12,16 +13,21 @@ import (
 // internal/reference/scratch.py takes the same steps in PyTorch.
 func BenchmarkScratch(b *testing.B) {
 	dir := beginning(b, map[string]any{"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 16, "vocab_size": 1024, "max_position_embeddings": 512})
-	for _, shape := range []struct{ rows, length int }{{32, 256}, {16, 512}, {64, 64}} {
+	for _, shape := range []struct{ rows, length int }{{32, 256}, {16, 512}, {64, 36}} {
 		for _, precision := range []decoder.Precision{decoder.Float32, decoder.BFloat16} {
 			b.Run(fmt.Sprintf("%v/%dx%d", precision, shape.rows, shape.length), func(b *testing.B) {
 				l := scratchLoop(b, dir, shape.rows, shape.length, precision)
+				best := time.Hour
 				for b.Loop() {
+					begin := time.Now()
 					if _, err := l.step(b.Context()); err != nil {
 						b.Fatal(err)
 					}
+					best = min(best, time.Since(begin))
 				}
-				b.ReportMetric(float64(b.N*shape.rows*shape.length)/b.Elapsed().Seconds(), "tokens/s")
+				tokens := float64(shape.rows * shape.length)
+				b.ReportMetric(tokens*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+				b.ReportMetric(tokens/best.Seconds(), "tokens/s-at-best")
 			})
 		}
 	}
