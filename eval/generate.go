@@ -84,13 +84,12 @@ type generating struct {
 func (r *generating) run(ctx context.Context, all []*generation, atOnce int) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	go func() {
-		err := r.engine.Run(ctx)
-		if err != nil {
+		defer close(ended)
+		if err := r.engine.Run(ctx); err != nil {
 			stop(err)
 		}
-		ended <- err
 	}()
 	queue := make(chan *generation)
 	var workers sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func BenchmarkVariants(b *testing.B) {
 	examples := tokens(256)
 	var requests []score.Request
 	for range 12 {
-		question := append(examples[:len(examples):len(examples)], tokens(64)...)
+		question := slices.Concat(examples, tokens(64))
 		for range 4 {
 			requests = append(requests, score.Request{Context: question, Continuation: tokens(1)})
 		}
