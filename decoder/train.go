@@ -3,6 +3,7 @@ package decoder
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"shallow/compute"
 )
@@ -132,6 +133,9 @@ func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
+		if t.skips(b, i) {
+			continue
+		}
 		r.forward(i)
 	}
 	loss, err := r.loss(b, targets, weights)
@@ -142,12 +146,20 @@ func (t *Training) Accumulate(ctx context.Context, b Batch) (float64, error) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
+		if t.skips(b, i) {
+			continue
+		}
 		r.backward(i)
 	}
 	if t.lowest < 0 {
 		t.embedding.backward(t.gradients, r.dx, r.ids, r.rows.positions)
 	}
 	return loss, t.model.sync()
+}
+
+// skips reports whether a batch leaves a layer out.
+func (t *Training) skips(b Batch, layer int) bool {
+	return layer >= t.lowest && slices.Contains(b.Skip, layer)
 }
 
 // Below is the number of layers below the first in which anything is trained; 0 where the embedding is.

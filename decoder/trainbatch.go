@@ -17,6 +17,10 @@ type Batch struct {
 	// Step and MicroStep count from 0: dropout depends on them.
 	Step, MicroStep uint32
 
+	// Skip are layers that are left out, as if the model did not have them. Those below the first in which anything is trained are
+	// never left out. Source: Fan et al., 2020 (LayerDrop).
+	Skip []int
+
 	// Match and Distill, one at most, take the place of the tokens to predict.
 	Match   *Match
 	Distill *Distill

@@ -35,6 +35,9 @@ func (o *Options) settings(m *decoder.Model, t *trainee) settings {
 	if o.Beta2 > 0 && o.Beta2 != beta2 {
 		s["beta2"] = o.Beta2
 	}
+	if o.LayerDrop > 0 {
+		s["layer-drop"] = o.LayerDrop
+	}
 	if o.DType != "" {
 		s["dtype"] = o.DType
 	}

@@ -42,6 +42,10 @@ type Options struct {
 	Targets string  // mlp, all, or ends of module names with commas between
 	Dropout float64 // while training; negative is what the adapter of Init was trained with
 
+	// LayerDrop is the probability with which a micro-batch leaves the last layer out while training. It falls in a line to zero
+	// before the first. Source: Huang et al., 2016 (stochastic depth); nothing is scaled, as in Fan et al., 2020.
+	LayerDrop float64
+
 	Budget     Budget
 	Usual      int     // steps where there is no budget
 	Batch      int     // rows of a micro-batch
@@ -120,6 +124,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("heal: a learning rate of %g", o.Peak)
 	case o.FromScratch && o.Method != Full:
 		return fmt.Errorf("heal: only --method full begins from random weights")
+	case !(o.LayerDrop >= 0 && o.LayerDrop < 1):
+		return fmt.Errorf("heal: layers are left out with a probability of %g: want a number from 0 and below 1", o.LayerDrop)
 	case o.DType != "" && o.Method != Full:
 		return fmt.Errorf("heal: only --method full chooses the type of the weights, for the others leave most of them as they are")
 	case !(o.Beta2 >= 0 && o.Beta2 < 1):

@@ -219,6 +219,7 @@ func (l *loop) accumulate(ctx context.Context, rows []Row, micro int, predicted 
 		tokens += len(r.IDs)
 	}
 	b := l.batch(rows[micro*l.Batch:(micro+1)*l.Batch], predicted, l.Step, micro)
+	b.Skip = l.skipped(micro)
 	release, err := l.show(ctx, &b, float64(tokens*l.model.Spec.D))
 	if err != nil {
 		return 0, err
@@ -242,6 +243,21 @@ func (l *loop) batch(rows []Row, predicted float64, step, micro int) decoder.Bat
 		b.Weights = append(b.Weights, w)
 	}
 	return b
+}
+
+// forLayers is a purpose of random numbers beside those of data and weights.
+const forLayers = 66
+
+// skipped are the layers that a micro-batch of the step at hand leaves out: it depends on the seed and on their numbers alone.
+func (l *loop) skipped(micro int) (layers []int) {
+	depth := l.model.Spec.L
+	for i := range depth {
+		unit := float64(random(l.Seed, forLayers, uint64(l.Step), uint64(micro*depth+i))>>11) / (1 << 53)
+		if unit < l.LayerDrop*float64(i+1)/float64(depth) {
+			layers = append(layers, i)
+		}
+	}
+	return layers
 }
 
 func ones(n int) []float32 {

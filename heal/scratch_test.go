@@ -111,6 +111,49 @@ func TestScratchLearns(t *testing.T) {
 	}
 }
 
+// Layers that are left out by chance are left out by the same chance on any threads, and when the run goes on; the loss without them
+// still falls.
+func TestLayerDrop(t *testing.T) {
+	dir, whole, parts := beginning(t, map[string]any{"num_hidden_layers": 4}), t.TempDir(), t.TempDir()
+	options := func(o *Options) { o.LayerDrop, o.Accumulate, o.Batch, o.Budget.Steps = 0.5, 2, 8, 60 }
+	if _, err := train(t, dir, whole, 1, options); err != nil {
+		t.Fatal(err)
+	}
+	lines := readLog(t, whole)
+	if first, last := lines[0].Loss, lines[59].Loss; last > first/2 {
+		t.Errorf("the loss was %.3f at first and is %.3f at last", first, last)
+	}
+	var stopped *StoppedError
+	if _, err := train(t, dir, parts, 2, func(o *Options) { options(o); o.stopAt = func(step int) bool { return step == 31 } }); !errors.As(err, &stopped) {
+		t.Fatal(err)
+	}
+	if _, err := train(t, dir, parts, 3, func(o *Options) { options(o); o.Memory = 1 }); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{filepath.Join(modelFolder, checkpoint.SingleFile), logFile} {
+		if !bytes.Equal(read(t, filepath.Join(whole, name)), read(t, filepath.Join(parts, name))) {
+			t.Errorf("%s is another where the run was stopped", name)
+		}
+	}
+	if _, err := train(t, dir, parts, 1, func(o *Options) { options(o); o.LayerDrop = 0.4 }); err == nil || !strings.Contains(err.Error(), "layer-drop was 0.5 and is now 0.4") {
+		t.Errorf("another probability in the same directory: %v", err)
+	}
+
+	l := &loop{Options: Options{LayerDrop: 0.5, Seed: 1}, model: &decoder.Model{Spec: &decoder.Spec{L: 4}}}
+	counts := make([]float64, 4)
+	const steps = 4000
+	for l.Step = range steps {
+		for _, i := range l.skipped(1) {
+			counts[i]++
+		}
+	}
+	for i, n := range counts {
+		if want := 0.125 * float64(i+1) * steps; n < 0.85*want || n > 1.15*want {
+			t.Errorf("layer %d was left out %.0f times of %d, want about %.0f", i, n, steps, want)
+		}
+	}
+}
+
 // The weights are of the type that config.json names, or of the one that is asked for, which it names then.
 func TestScratchTypes(t *testing.T) {
 	for _, test := range []struct {
@@ -192,9 +235,10 @@ func TestScratchValues(t *testing.T) {
 
 func TestScratchRefuses(t *testing.T) {
 	for want, change := range map[string]func(*Options){
-		"--method full":      func(o *Options) { o.Method = Tail },
-		"second moment":      func(o *Options) { o.Beta2 = 1 },
-		"type of the weight": func(o *Options) { o.Method, o.FromScratch, o.DType = Tail, false, checkpoint.F32 },
+		"--method full":       func(o *Options) { o.Method = Tail },
+		"layers are left out": func(o *Options) { o.LayerDrop = 1 },
+		"second moment":       func(o *Options) { o.Beta2 = 1 },
+		"type of the weight":  func(o *Options) { o.Method, o.FromScratch, o.DType = Tail, false, checkpoint.F32 },
 	} {
 		if _, err := train(t, beginning(t, nil), t.TempDir(), 1, change); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

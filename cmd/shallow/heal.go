@@ -38,6 +38,7 @@ type healCommand struct {
 	Alpha   float64  `help:"The adapter is scaled by alpha/rank; alpha is the rank if not given." placeholder:"A"`
 	Targets string   `help:"Matrices that get an adapter: mlp, all, or names as q_proj,v_proj." default:"mlp"`
 	Dropout *float64 `help:"Probability with which an adapter's inputs are zeroed in training; the preset's or the adapter's if not given." placeholder:"P"`
+	Drop    float64  `name:"layer-drop" help:"Stochastic depth: probability with which the last layer is left out of a micro-batch; in a line less for those before it." default:"0" placeholder:"P"`
 
 	Steps  int     `help:"Train so many optimizer steps." placeholder:"N"`
 	Tokens string  `help:"Or so many tokens, as 20M." placeholder:"N"`
@@ -194,7 +195,7 @@ func (c *healCommand) preset(e *engine) (heal.Preset, error) {
 // options are those of the flags, and the preset's where there is no flag.
 func (c *healCommand) options(e *engine, p heal.Preset) (heal.Options, error) {
 	o := heal.Options{
-		Output: c.Output, Base: c.Model, Method: heal.Method(c.Method), TailLayers: c.Tail, FromScratch: c.Scratch, Objective: heal.Loss(c.Loss), Init: c.Init, Rank: c.Rank, Alpha: c.Alpha, Targets: c.Targets, Dropout: p.Dropout,
+		Output: c.Output, Base: c.Model, Method: heal.Method(c.Method), TailLayers: c.Tail, FromScratch: c.Scratch, Objective: heal.Loss(c.Loss), Init: c.Init, Rank: c.Rank, Alpha: c.Alpha, Targets: c.Targets, Dropout: p.Dropout, LayerDrop: c.Drop,
 		Budget: heal.Budget{Steps: c.Steps, Hours: c.Hours}, Usual: p.Steps, Batch: c.Batch, Accumulate: c.Accumulate, Length: c.Length,
 		Peak: p.Rate, Warmup: c.Warmup, Clip: c.Clip, Beta2: c.Beta2, Decay: c.Decay, DType: checkpoint.ElementType(c.DType), Seed: c.Seed, Memory: c.bytes(), Limit: machine.Memory(),
 		CheckpointEvery: c.CheckpointEvery, ValidateEvery: c.ValidateEvery, Kernels: e.device.Level().String(), AnyKernels: c.AnyKernels,
