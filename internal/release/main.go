@@ -46,7 +46,7 @@ func release(platforms []string, dir string, vet bool) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	version, shared, err := papers(work)
 	if err != nil {
 		return err
