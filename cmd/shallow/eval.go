@@ -102,16 +102,19 @@ func (c *evalCommand) Run(ctx context.Context) error {
 		}
 	}
 	own := subject{model: c.Model, cut: c.cutFlags, adapter: c.Adapter, journal: c.journal(c.Output, "eval.journal")}
+	var other subject
+	if c.Baseline != "" {
+		// What is wrong with it must not show when the model has been scored.
+		if other, err = c.baseline(ctx); err != nil {
+			return err
+		}
+	}
 	one, err := c.evaluate(ctx, set, rows, own)
 	if err != nil {
 		return err
 	}
 	var differences []eval.Difference
 	if c.Baseline != "" {
-		other, err := c.baseline()
-		if err != nil {
-			return err
-		}
 		other.judge = one.Evaluation
 		baseline, err := c.evaluate(ctx, set, rows, other)
 		if err != nil {
@@ -158,8 +161,25 @@ type subject struct {
 	judge   *eval.Evaluation
 }
 
-// baseline is the model of --baseline, or that of an earlier evaluation, whose journal then serves again.
-func (c *evalCommand) baseline() (subject, error) {
+// baseline is the model of --baseline, which can be opened, or that of an earlier evaluation, whose journal then serves again.
+func (c *evalCommand) baseline(ctx context.Context) (subject, error) {
+	s, err := c.named()
+	if err != nil {
+		return s, err
+	}
+	e, err := c.open(ctx, s.model, false, c.Quiet)
+	if err != nil {
+		return s, fmt.Errorf("eval: --baseline: %w", err)
+	}
+	defer e.Close()
+	if _, err := s.cut.drop(e.Model); err != nil {
+		return s, fmt.Errorf("eval: --baseline: %w", err)
+	}
+	return s, nil
+}
+
+// named is the model that --baseline names.
+func (c *evalCommand) named() (subject, error) {
 	data, err := os.ReadFile(filepath.Join(c.Baseline, "results.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return subject{model: c.Baseline, journal: c.journal(c.Output, "baseline.journal")}, nil

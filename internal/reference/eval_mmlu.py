@@ -102,4 +102,4 @@ if a.agreement:
         same = sum(first(got[k]) == first(want[k]) for k in want)
         apart = max(abs(x - y) for k in want for x, y in zip(got[k], want[k]))
         print(json.dumps({"harness": a.agreement, "shallow": precision, "questions": len(want), "equal_predictions": same,
-                          "largest_difference_nat": round(apart, 5), **mine}), flush=True)
+                          "largest_difference_nat": round(apart, 5), "seconds": mine["seconds"]}), flush=True)
