@@ -13,10 +13,10 @@ const cacheTokens = 4096
 
 // variant is what a model costs without n layers. Zero is not known.
 type variant struct {
-	n                      int
-	bytes, parameters      int64
-	cache                  float64 // bytes of keys and values of cacheTokens tokens
-	memory, speed, healing float64 // bytes, tokens per second, seconds; medians over the cells of this n
+	n                 int
+	bytes, parameters int64
+	cache             float64 // bytes of keys and values of cacheTokens tokens
+	speed, healing    float64 // tokens per second, seconds; medians over the cells of this n
 }
 
 // variants are the costs at every n that the sweep has, from the unpruned model on.
@@ -37,7 +37,6 @@ func (b *builder) variants() []variant {
 				v.parameters -= b.model.LayerParameters[l]
 			}
 		}
-		v.memory = median(cells, func(c *sweep.Cell) float64 { return float64(c.PeakMemory) })
 		v.speed = median(cells, func(c *sweep.Cell) float64 { return c.TokensPerSecond })
 		v.healing = median(cells, func(c *sweep.Cell) float64 { return c.HealSeconds })
 		all = append(all, v)
@@ -108,7 +107,7 @@ func (b *builder) costs() (figures []*figure, missing []string) {
 	}
 	add("weights", "weights", "the size of the weights", amount, func(v variant) float64 { return float64(v.bytes) }, bytes)
 	add("cache", fmt.Sprintf("keys and values of %s tokens", thousands(cacheTokens)), "the size of keys and values", amount, func(v variant) float64 { return v.cache }, bytes)
-	add("memory", "peak memory", "the peak memory", amount, func(v variant) float64 { return v.memory }, bytes)
+	add("memory", "weights, keys and values together", "the memory", amount, func(v variant) float64 { return float64(v.bytes) + v.cache }, bytes)
 	add("speed", "speed", "the speed", func(x float64) string { return fmt.Sprintf("%.4g tokens/s", x) }, func(v variant) float64 { return v.speed },
 		func(float64) (float64, string) { return 1, "tokens/s" })
 	return figures, missing

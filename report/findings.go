@@ -71,42 +71,56 @@ func keeps(tasks []string) string {
 	return "keeps"
 }
 
-// transitionSentence says at which n a task collapses, for every strategy and healing.
+// transitionSentence says at which n a task collapses, for every strategy and healing, and where it does not.
 func (b *builder) transitionSentence(s *subject) string {
-	var parts []string
-	strategy := ""
+	var gone, left []string
+	furthest := "" // where the curves end that keep more than half, and which they are
+	var whole []string
 	for _, v := range s.curves {
 		_, after, ok := s.transition(v)
 		last := v.cells[len(v.cells)-1]
 		if !ok || last.N == 0 {
 			continue
 		}
-		where := fmt.Sprintf("not up to n = %d (%s)", last.N, percent(b.fraction(last.N)))
-		if after != nil {
-			where = fmt.Sprintf("at n = %d (%s)", after.N, percent(b.fraction(after.N)))
-		}
-		how := "unhealed"
+		how := plain(v.strategy) + " unhealed"
 		if v.healing != sweep.Unhealed {
-			how = "healed by " + plain(v.healing)
+			how = plain(v.strategy) + " healed by " + plain(v.healing)
 		}
-		if v.strategy != strategy {
-			how = "with " + plain(v.strategy) + " " + how
-			strategy = v.strategy
+		if after != nil {
+			gone = append(gone, fmt.Sprintf("at n = %d (%s) with %s", after.N, percent(b.fraction(after.N)), how))
+			continue
 		}
-		parts = append(parts, where+" "+how)
+		where := fmt.Sprintf("at n = %d (%s)", last.N, percent(b.fraction(last.N)))
+		if where != furthest && len(whole) > 0 {
+			left, whole = append(left, furthest+" with "+list(whole)), nil
+		}
+		furthest, whole = where, append(whole, how)
 	}
-	if len(parts) == 0 {
-		_, known := s.chance()
-		_, scored := s.whole()
-		switch {
-		case len(s.curves) == 0 || !scored:
-			return ""
-		case !known:
-			return fmt.Sprintf("%s has no known chance level, so no transition can be named.", plain(s.task))
-		}
-		return fmt.Sprintf("In %s the unpruned model is not clearly above chance, so nothing can be lost there.", plain(s.task))
+	if len(whole) > 0 {
+		left = append(left, furthest+" with "+list(whole))
 	}
-	return fmt.Sprintf("Half of its score above chance in %s is gone %s.", plain(s.task), strings.Join(parts, ", "))
+	switch {
+	case len(gone) > 0 && len(left) > 0:
+		return fmt.Sprintf("Half of its score above chance in %s is gone %s; more than half is left %s.", plain(s.task), strings.Join(gone, ", "), strings.Join(left, ", "))
+	case len(gone) > 0:
+		return fmt.Sprintf("Half of its score above chance in %s is gone %s.", plain(s.task), strings.Join(gone, ", "))
+	case len(left) > 0:
+		return fmt.Sprintf("More than half of its score above chance in %s is left %s.", plain(s.task), strings.Join(left, ", "))
+	}
+	return s.noTransition()
+}
+
+// noTransition says why a task has none.
+func (s *subject) noTransition() string {
+	_, known := s.chance()
+	_, scored := s.whole()
+	switch {
+	case len(s.curves) == 0 || !scored:
+		return ""
+	case !known:
+		return fmt.Sprintf("%s has no known chance level, so no transition can be named.", plain(s.task))
+	}
+	return fmt.Sprintf("In %s the unpruned model is not clearly above chance, so nothing can be lost there.", plain(s.task))
 }
 
 // stepSentence compares the largest collapse of a healed curve, or else of any, with what the loss does in the same step.

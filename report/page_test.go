@@ -123,11 +123,11 @@ func TestMissingParts(t *testing.T) {
 				}
 			}
 		}, nil, []string{"In mmlu the unpruned model is not clearly above chance"}},
-		{"no speed, no memory", func(r *sweep.Result) {
+		{"no speed", func(r *sweep.Result) {
 			for i := range r.Cells {
-				r.Cells[i].TokensPerSecond, r.Cells[i].PeakMemory = 0, 0
+				r.Cells[i].TokensPerSecond = 0
 			}
-		}, []string{"cost-memory", "cost-speed"}, []string{"Not known: the peak memory and the speed."}},
+		}, []string{"cost-speed"}, []string{"Not known: the speed."}},
 		{"no metrics", func(r *sweep.Result) {
 			for i := range r.Cells {
 				r.Cells[i].Metrics = nil
