@@ -99,7 +99,7 @@ var units = []struct {
 // size reads bytes, as 4GB.
 func size(key string, to *int64) func(*node) error {
 	return func(n *node) error {
-		text, factor := fmt.Sprint(n.value), 1.0
+		text, factor := fmt.Sprint(n.Value), 1.0
 		for _, u := range units {
 			if i := len(text) - len(u.name); i > 0 && strings.EqualFold(text[i:], u.name) {
 				text, factor = strings.TrimSpace(text[:i]), u.bytes
@@ -108,7 +108,7 @@ func size(key string, to *int64) func(*node) error {
 		}
 		v, err := strconv.ParseFloat(text, 64)
 		if err != nil || !(v*factor >= 1 && v*factor < 1<<62) {
-			return n.fail("%s: it is %s, a size is expected, as 500MB or 4GB", key, n.kind())
+			return n.Fail("%s: it is %s, a size is expected, as 500MB or 4GB", key, n.Kind())
 		}
 		*to = int64(v * factor)
 		return nil

@@ -10,9 +10,9 @@ import (
 
 func text(key string, to *string) func(*node) error {
 	return func(n *node) error {
-		s, ok := n.value.(string)
+		s, ok := n.Value.(string)
 		if !ok || s == "" {
-			return n.fail("%s: it is %s, a text is expected", key, n.kind())
+			return n.Fail("%s: it is %s, a text is expected", key, n.Kind())
 		}
 		*to = s
 		return nil
@@ -21,25 +21,24 @@ func text(key string, to *string) func(*node) error {
 
 func oneOf(key string, to *string, names ...string) func(*node) error {
 	return func(n *node) error {
-		s, _ := n.value.(string)
+		s, _ := n.Value.(string)
 		for _, name := range names {
 			if s == name {
 				*to = s
 				return nil
 			}
 		}
-		return n.fail("%s: it is %s, one of %s is expected", key, n.kind(), strings.Join(names, ", "))
+		return n.Fail("%s: it is %s, one of %s is expected", key, n.Kind(), strings.Join(names, ", "))
 	}
 }
 
 func truth(key string, to *bool) func(*node) error {
 	return func(n *node) error {
-		v, ok := n.value.(bool)
-		if !ok {
-			return n.fail("%s: it is %s, true or false is expected", key, n.kind())
+		v, err := n.Truth(key)
+		if err == nil {
+			*to = v
 		}
-		*to = v
-		return nil
+		return err
 	}
 }
 
@@ -48,9 +47,9 @@ const most = math.MaxInt32
 
 func whole(key string, least int, to *int) func(*node) error {
 	return func(n *node) error {
-		v, ok := n.value.(int)
+		v, ok := n.Value.(int)
 		if !ok || v < least || v > most {
-			return n.fail("%s: it is %s, a whole number from %d on is expected", key, n.kind(), least)
+			return n.Fail("%s: it is %s, a whole number from %d on is expected", key, n.Kind(), least)
 		}
 		*to = v
 		return nil
@@ -71,9 +70,9 @@ func optional(key string, least int, to **int) func(*node) error {
 
 func seed(key string, to **uint64) func(*node) error {
 	return func(n *node) error {
-		v, ok := n.value.(int)
+		v, ok := n.Value.(int)
 		if !ok || v < 0 {
-			return n.fail("%s: it is %s, a whole number from 0 on is expected", key, n.kind())
+			return n.Fail("%s: it is %s, a whole number from 0 on is expected", key, n.Kind())
 		}
 		u := uint64(v)
 		*to = &u
@@ -85,7 +84,7 @@ func seed(key string, to **uint64) func(*node) error {
 func number(key string, bound float64, to **float64) func(*node) error {
 	return func(n *node) error {
 		var v float64
-		switch x := n.value.(type) {
+		switch x := n.Value.(type) {
 		case int:
 			v = float64(x)
 		case float64:
@@ -99,7 +98,7 @@ func number(key string, bound float64, to **float64) func(*node) error {
 			v = math.NaN()
 		}
 		if !(v >= 0 && v < bound) {
-			return n.fail("%s: it is %s, a number from 0 to below %v is expected", key, n.kind(), bound)
+			return n.Fail("%s: it is %s, a number from 0 to below %v is expected", key, n.Kind(), bound)
 		}
 		*to = &v
 		return nil
@@ -109,12 +108,8 @@ func number(key string, bound float64, to **float64) func(*node) error {
 // texts reads one text or a list of texts.
 func texts(key string, to *[]string) func(*node) error {
 	return func(n *node) error {
-		list, ok := n.value.([]*node)
-		if !ok {
-			list = []*node{n}
-		}
 		*to = nil
-		for _, e := range list {
+		for _, e := range n.Entries() {
 			var s string
 			if err := text(key, &s)(e); err != nil {
 				return err
@@ -122,16 +117,8 @@ func texts(key string, to *[]string) func(*node) error {
 			*to = append(*to, s)
 		}
 		if len(*to) == 0 {
-			return n.fail("%s: the list is empty", key)
+			return n.Fail("%s: the list is empty", key)
 		}
 		return nil
 	}
-}
-
-// list is a node's entries; a node that is none is the only one.
-func list(n *node) []*node {
-	if l, ok := n.value.([]*node); ok {
-		return l
-	}
-	return []*node{n}
 }

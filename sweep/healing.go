@@ -95,8 +95,8 @@ var healingName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,40}$`)
 func (r *specReader) healings(n *node) error {
 	r.Unhealed = false
 	seen := map[string]bool{}
-	for _, e := range list(n) {
-		if s, ok := e.value.(string); ok && s == Unhealed {
+	for _, e := range n.Entries() {
+		if s, ok := e.Value.(string); ok && s == Unhealed {
 			r.Unhealed = true
 			continue
 		}
@@ -105,10 +105,10 @@ func (r *specReader) healings(n *node) error {
 			return err
 		}
 		if err := h.check(); err != nil {
-			return e.fail("healing: %v", err)
+			return e.Fail("healing: %v", err)
 		}
 		if seen[h.Name] {
-			return e.fail("healing: name: two are called %s", h.Name)
+			return e.Fail("healing: name: two are called %s", h.Name)
 		}
 		seen[h.Name] = true
 		r.Healings = append(r.Healings, h)
@@ -117,8 +117,8 @@ func (r *specReader) healings(n *node) error {
 }
 
 func (r *specReader) healing(n *node, h *HealingSpec) error {
-	if _, object := n.value.(*mapping); !object {
-		return n.fail("healing: it is %s, none or an object with a name, corpus and settings is expected", n.kind())
+	if _, object := n.Value.(*mapping); !object {
+		return n.Fail("healing: it is %s, none or an object with a name, corpus and settings is expected", n.Kind())
 	}
 	key := func(k string) string { return "healing: " + k }
 	return table{
@@ -141,7 +141,7 @@ func (r *specReader) healing(n *node, h *HealingSpec) error {
 		"steps":       whole(key("steps"), 1, &h.Steps),
 		"tokens":      func(n *node) error { return text(key("tokens"), &h.Tokens)(plain(n)) },
 		"hours": func(n *node) error {
-			return n.fail("healing: hours: what comes of them depends on the machine: give steps or tokens")
+			return n.Fail("healing: hours: what comes of them depends on the machine: give steps or tokens")
 		},
 		"batch":             whole(key("batch"), 1, &h.Batch),
 		"accumulate":        whole(key("accumulate"), 1, &h.Accumulate),
@@ -162,8 +162,10 @@ func (r *specReader) healing(n *node, h *HealingSpec) error {
 
 // plain is a node with its value as a text: 20M is one, 20000 a number.
 func plain(n *node) *node {
-	if v, ok := n.value.(int); ok {
-		return &node{n.file, n.line, fmt.Sprint(v)}
+	if v, ok := n.Value.(int); ok {
+		out := *n
+		out.Value = fmt.Sprint(v)
+		return &out
 	}
 	return n
 }
@@ -177,7 +179,7 @@ func (r *specReader) weighted(key string, to *[]string) func(*node) error {
 		for i, t := range *to {
 			c, err := heal.ParseCorpus(t)
 			if err != nil {
-				return n.fail("%s: %v", key, err)
+				return n.Fail("%s: %v", key, err)
 			}
 			(*to)[i] = r.beside(c.Name) + strings.TrimPrefix(t, c.Name)
 		}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"shallow/internal/strictyaml"
 )
 
 // Spec is what a sweep computes: every combination of its models, strategies, depths, healings and tasks.
@@ -62,8 +64,8 @@ func ReadSpec(name string) (*Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
-	if !info.Mode().IsRegular() || info.Size() > largestSpec {
-		return nil, fmt.Errorf("sweep: %s: no file of at most %d bytes", name, largestSpec)
+	if !info.Mode().IsRegular() || info.Size() > strictyaml.Largest {
+		return nil, fmt.Errorf("sweep: %s: no file of at most %d bytes", name, strictyaml.Largest)
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -170,13 +172,13 @@ func (r *specReader) read(n *node) error {
 }
 
 func (r *specReader) models(n *node) error {
-	for _, e := range list(n) {
+	for _, e := range n.Entries() {
 		var m ModelSpec
 		var err error
-		if _, object := e.value.(*mapping); object {
+		if _, object := e.Value.(*mapping); object {
 			err = table{"name": text("models: name", &m.Name), "model": text("models: model", &m.Model)}.read(e, "models: ")
 			if err == nil && m.Model == "" {
-				err = e.fail("models: model is missing, a directory or hub id")
+				err = e.Fail("models: model is missing, a directory or hub id")
 			}
 		} else {
 			err = text("models", &m.Model)(e)
@@ -205,7 +207,7 @@ func ModelName(model string) string {
 func (r *specReader) strategies(key string, to *[]string) func(*node) error {
 	return func(n *node) error {
 		*to = nil
-		for _, e := range list(n) {
+		for _, e := range n.Entries() {
 			var s string
 			if err := oneOf(key, &s, Similarity, Deepest)(e); err != nil {
 				return err
@@ -221,20 +223,20 @@ func (r *specReader) strategies(key string, to *[]string) func(*node) error {
 func depths(key string, to *Depths) func(*node) error {
 	return func(n *node) error {
 		*to = nil
-		for _, e := range list(n) {
-			switch v := e.value.(type) {
+		for _, e := range n.Entries() {
+			switch v := e.Value.(type) {
 			case int, string:
 				s := strings.TrimSpace(fmt.Sprint(v))
 				if err := checkDepth(s); err != nil {
-					return e.fail("%s: %v", key, err)
+					return e.Fail("%s: %v", key, err)
 				}
 				*to = append(*to, s)
 			default:
-				return e.fail("%s: it is %s, a number, a share or a range is expected, as 8, 25%% or 1..L/2", key, e.kind())
+				return e.Fail("%s: it is %s, a number, a share or a range is expected, as 8, 25%% or 1..L/2", key, e.Kind())
 			}
 		}
 		if len(*to) == 0 {
-			return n.fail("%s: the list is empty", key)
+			return n.Fail("%s: the list is empty", key)
 		}
 		return nil
 	}
@@ -242,7 +244,7 @@ func depths(key string, to *Depths) func(*node) error {
 
 func (r *specReader) corpus(n *node) error {
 	c := &r.Corpus
-	if _, object := n.value.(*mapping); !object {
+	if _, object := n.Value.(*mapping); !object {
 		return r.paths("corpus", &c.Files)(n)
 	}
 	return table{
@@ -255,10 +257,10 @@ func (r *specReader) corpus(n *node) error {
 }
 
 func (r *specReader) readTasks(n *node) error {
-	for _, e := range list(n) {
+	for _, e := range n.Entries() {
 		t := r.common
 		var err error
-		if _, object := e.value.(*mapping); object {
+		if _, object := e.Value.(*mapping); object {
 			var limit *float64
 			err = table{
 				"name":         text("tasks: name", &t.Name),
@@ -274,7 +276,7 @@ func (r *specReader) readTasks(n *node) error {
 				t.Limit = limit
 			}
 			if err == nil && t.Task == "" {
-				err = e.fail("tasks: task is missing, a task's name or file")
+				err = e.Fail("tasks: task is missing, a task's name or file")
 			}
 		} else {
 			err = text("tasks", &t.Task)(e)

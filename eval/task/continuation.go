@@ -13,30 +13,30 @@ type Lengths struct {
 }
 
 func (t *Task) readLengths(n *node) error {
-	m, err := n.members("continuation")
+	m, err := n.Object("continuation: ")
 	if err != nil {
 		return err
 	}
 	return table{
 		"prompt_tokens": func(n *node) (err error) {
-			if t.Lengths.Prompt, err = n.count("continuation: prompt_tokens", mostTokens); err == nil && t.Lengths.Prompt == 0 {
-				err = n.fail("continuation: prompt_tokens: it is 0, at least 1 is expected")
+			if t.Lengths.Prompt, err = n.Count("continuation: prompt_tokens", mostTokens); err == nil && t.Lengths.Prompt == 0 {
+				err = n.Fail("continuation: prompt_tokens: it is 0, at least 1 is expected")
 			}
 			return err
 		},
 		"lengths": func(n *node) error {
-			list, ok := n.value.([]*node)
+			list, ok := n.Value.([]*node)
 			if !ok || len(list) == 0 {
-				return n.fail("continuation: lengths: it is %s, a list of numbers is expected", n.kind())
+				return n.Fail("continuation: lengths: it is %s, a list of numbers is expected", n.Kind())
 			}
 			before := 0
 			for _, e := range list {
-				length, err := e.count("continuation: lengths", mostTokens)
+				length, err := e.Count("continuation: lengths", mostTokens)
 				if err != nil {
 					return err
 				}
 				if length <= before {
-					return e.fail("continuation: lengths: %d follows %d, they must ascend", length, before)
+					return e.Fail("continuation: lengths: %d follows %d, they must ascend", length, before)
 				}
 				before = length
 				t.Lengths.Of = append(t.Lengths.Of, length)

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"shallow/dataset"
+	"shallow/internal/strictyaml"
 )
 
 const (
@@ -20,13 +20,13 @@ const (
 func newTask(file string, m *mapping) (*Task, error) {
 	t := &Task{File: file, OutputType: Generate, targetDelimiter: " ", fewshotDelimiter: "\n\n", repeats: 1, fewshot: fewshot{sampler: "default"}}
 	// What a value means hangs on the output type, and what an example leaves open on the question's keys.
-	early, late := &mapping{at: map[string]*node{}}, &mapping{at: map[string]*node{}}
-	for _, k := range m.keys {
+	early, late := strictyaml.NewMapping(), strictyaml.NewMapping()
+	for _, k := range m.Keys {
 		switch k {
 		case "metric_list", "fewshot_config", "fewshot_split", "generation_kwargs":
-			late.set(k, m.at[k])
+			late.Set(k, m.At[k])
 		default:
-			early.set(k, m.at[k])
+			early.Set(k, m.At[k])
 		}
 	}
 	keys := t.keys()
@@ -38,7 +38,7 @@ func newTask(file string, m *mapping) (*Task, error) {
 	if t.OutputType == Generate {
 		t.Generation = Generation{Until: []string{t.fewshotDelimiter}, MaxTokens: 256}
 	}
-	slices.SortStableFunc(late.keys, func(a, b string) int { return strings.Compare(b, a) }) // fewshot_split before fewshot_config
+	slices.SortStableFunc(late.Keys, func(a, b string) int { return strings.Compare(b, a) }) // fewshot_split before fewshot_config
 	if err := keys.read(late, ""); err != nil {
 		return nil, err
 	}
@@ -48,39 +48,39 @@ func newTask(file string, m *mapping) (*Task, error) {
 // check looks at what no single key shows, and fills in defaults.
 func (t *Task) check(file string, m *mapping) error {
 	at := func(key string) *node {
-		if n := m.at[key]; n != nil {
+		if n := m.At[key]; n != nil {
 			return n
 		}
-		return &node{file: file, line: 1}
+		return dialect.At(file, 1)
 	}
 	switch {
 	case t.Name == "":
-		return at("task").fail("task: the task has no name")
+		return at("task").Fail("task: the task has no name")
 	case len(t.Name) > 200 || strings.ContainsAny(t.Name, "/\\\x00\n"):
-		return at("task").fail("task: the name %.40q cannot be part of a file's name", t.Name)
+		return at("task").Fail("task: the name %.40q cannot be part of a file's name", t.Name)
 	case t.DatasetPath == "":
-		return at("dataset_path").fail("dataset_path: the task %s names no data set", t.Name)
+		return at("dataset_path").Fail("dataset_path: the task %s names no data set", t.Name)
 	case t.evaluated() == "":
-		return at("test_split").fail("test_split: the task %s has neither a test_split nor a validation_split", t.Name)
+		return at("test_split").Fail("test_split: the task %s has neither a test_split nor a validation_split", t.Name)
 	case t.target == nil:
-		return at("doc_to_target").fail("doc_to_target: the task %s lacks it", t.Name)
+		return at("doc_to_target").Fail("doc_to_target: the task %s lacks it", t.Name)
 	case t.text == nil && !t.rolling():
-		return at("doc_to_text").fail("doc_to_text: the task %s lacks it", t.Name)
+		return at("doc_to_text").Fail("doc_to_text: the task %s lacks it", t.Name)
 	case t.choice == nil && t.choices():
-		return at("doc_to_choice").fail("doc_to_choice: the task %s lacks it, which output_type %s needs", t.Name, t.OutputType)
+		return at("doc_to_choice").Fail("doc_to_choice: the task %s lacks it, which output_type %s needs", t.Name, t.OutputType)
 	case len(t.Filters) > 0 && t.OutputType != Generate:
-		return at("filter_list").fail("filter_list: filters are for generated texts, the output_type is %s", t.OutputType)
+		return at("filter_list").Fail("filter_list: filters are for generated texts, the output_type is %s", t.OutputType)
 	case (t.OutputType == Continuation) != (t.Lengths.Prompt > 0 && t.Lengths.Of != nil):
-		return at("continuation").fail("continuation: prompt_tokens and lengths go with output_type %s, the output_type is %s", Continuation, t.OutputType)
+		return at("continuation").Fail("continuation: prompt_tokens and lengths go with output_type %s, the output_type is %s", Continuation, t.OutputType)
 	case t.fewshot.dropToFit && t.OutputType != AnswerToken:
-		return at("fewshot_config").fail("fewshot_config: drop_to_fit: it goes with output_type %s only", AnswerToken)
+		return at("fewshot_config").Fail("fewshot_config: drop_to_fit: it goes with output_type %s only", AnswerToken)
 	}
 	if t.Metrics == nil {
 		var list []any
 		for _, name := range defaults[t.OutputType] {
 			metric, err := newMetric(name, t.OutputType)
 			if err != nil {
-				return at("metric_list").fail("%v", err)
+				return at("metric_list").Fail("%v", err)
 			}
 			t.Metrics = append(t.Metrics, metric)
 			list = append(list, map[string]any{"metric": name})
@@ -107,7 +107,7 @@ func (t *Task) keys() table {
 	text := func(to *string) func(string) func(*node) error {
 		return func(key string) func(*node) error {
 			return func(n *node) (err error) {
-				*to, err = n.text(key)
+				*to, err = n.Text(key)
 				return err
 			}
 		}
@@ -122,7 +122,7 @@ func (t *Task) keys() table {
 		"task":             text(&t.Name)("task"),
 		"task_alias":       text(&t.Alias)("task_alias"),
 		"group":            func(*node) error { return nil }, // of old files, where it was what a tag is now
-		"tag":              func(n *node) (err error) { t.Tags, err = n.texts("tag"); return err },
+		"tag":              func(n *node) (err error) { t.Tags, err = n.Texts("tag"); return err },
 		"dataset_path":     text(&t.DatasetPath)("dataset_path"),
 		"dataset_name":     text(&t.DatasetName)("dataset_name"),
 		"dataset_kwargs":   t.readFiles,
@@ -138,9 +138,9 @@ func (t *Task) keys() table {
 		"gen_prefix":       into(&t.genPrefix, "gen_prefix"),
 		"description":      into(&t.description, "description"),
 		"process_results": func(n *node) error {
-			name, err := n.text("process_results")
+			name, err := n.Text("process_results")
 			if _, known := counts[name]; err == nil && !known {
-				return n.fail("process_results: %s: functions are Python there; here are only those of wikitext and c4", name)
+				return n.Fail("process_results: %s: functions are Python there; here are only those of wikitext and c4", name)
 			}
 			t.count = name
 			return err
@@ -149,34 +149,34 @@ func (t *Task) keys() table {
 		"fewshot_delimiter": text(&t.fewshotDelimiter)("fewshot_delimiter"),
 		"fewshot_config":    t.readFewshot,
 		"num_fewshot": func(n *node) error {
-			if n.value == nil {
+			if n.Value == nil {
 				return nil
 			}
-			shots, err := n.count("num_fewshot", mostShots)
+			shots, err := n.Count("num_fewshot", mostShots)
 			t.NumFewshot = &shots
 			return err
 		},
 		"output_type": func(n *node) error {
-			name, err := n.text("output_type")
+			name, err := n.Text("output_type")
 			if t.OutputType = OutputType(name); err == nil && !slices.Contains(outputTypes, t.OutputType) {
 				var names []string
 				for _, o := range outputTypes {
 					names = append(names, string(o))
 				}
-				return n.fail("output_type: %q is not one of %s", name, strings.Join(names, ", "))
+				return n.Fail("output_type: %q is not one of %s", name, strings.Join(names, ", "))
 			}
 			return err
 		},
 		"generation_kwargs":            t.readGeneration,
 		"metric_list":                  t.readMetrics,
 		"filter_list":                  t.readFilters,
-		"repeats":                      func(n *node) (err error) { t.repeats, err = n.count("repeats", mostRepeats); return err },
-		"should_decontaminate":         func(n *node) (err error) { t.decontaminate, err = n.truth("should_decontaminate"); return err },
-		"doc_to_decontamination_query": func(n *node) error { s, err := n.text("doc_to_decontamination_query"); t.query = &s; return err },
+		"repeats":                      func(n *node) (err error) { t.repeats, err = n.Count("repeats", mostRepeats); return err },
+		"should_decontaminate":         func(n *node) (err error) { t.decontaminate, err = n.Truth("should_decontaminate"); return err },
+		"doc_to_decontamination_query": func(n *node) error { s, err := n.Text("doc_to_decontamination_query"); t.query = &s; return err },
 		"metadata": func(n *node) error {
-			m, err := n.members("metadata")
+			m, err := n.Object("metadata: ")
 			if err == nil {
-				t.metadata = m.plain()
+				t.metadata = plainObject(m)
 			}
 			return err
 		},
@@ -185,7 +185,7 @@ func (t *Task) keys() table {
 
 func readProcess(to *string, key string) func(*node) error {
 	return func(n *node) error {
-		name, err := n.text(key)
+		name, err := n.Text(key)
 		*to = name
 		if _, known := processes[name]; err == nil && !known && name != "" {
 			var names []string
@@ -193,7 +193,7 @@ func readProcess(to *string, key string) func(*node) error {
 				names = append(names, k)
 			}
 			slices.Sort(names)
-			return n.fail("%s: %s: functions are Python there; here are only %s", key, name, strings.Join(names, ", "))
+			return n.Fail("%s: %s: functions are Python there; here are only %s", key, name, strings.Join(names, ", "))
 		}
 		return err
 	}
@@ -202,31 +202,31 @@ func readProcess(to *string, key string) func(*node) error {
 // readFiles reads dataset_kwargs. Where dataset_path is a kind of file, data_files names the files of the splits, from the
 // task file's folder on; other arguments are those of a Python library and are kept for results.json alone.
 func (t *Task) readFiles(n *node) error {
-	if n.value == nil {
+	if n.Value == nil {
 		return nil
 	}
-	m, err := n.members("dataset_kwargs")
+	m, err := n.Object("dataset_kwargs: ")
 	if err != nil {
 		return err
 	}
-	t.kwargs = n.plain()
-	files, ok := m.at["data_files"]
+	t.kwargs = plain(n)
+	files, ok := m.At["data_files"]
 	if !ok {
 		return nil
 	}
-	splits, err := files.members("dataset_kwargs: data_files")
+	splits, err := files.Object("dataset_kwargs: data_files: ")
 	if err != nil {
 		return err
 	}
 	t.files = map[string][]string{}
-	for _, split := range splits.keys {
-		names, err := splits.at[split].texts("dataset_kwargs: data_files: " + split)
+	for _, split := range splits.Keys {
+		names, err := splits.At[split].Texts("dataset_kwargs: data_files: " + split)
 		if err != nil {
 			return err
 		}
 		for i, name := range names {
 			if !filepath.IsAbs(name) {
-				names[i] = filepath.Join(filepath.Dir(n.file), filepath.FromSlash(name))
+				names[i] = filepath.Join(filepath.Dir(n.File), filepath.FromSlash(name))
 			}
 		}
 		t.files[split] = names
@@ -246,10 +246,10 @@ func (t *Task) split(name string) dataset.Split {
 }
 
 func (t *Task) readFewshot(n *node) error {
-	if n.value == nil {
+	if n.Value == nil {
 		return nil
 	}
-	m, err := n.members("fewshot_config")
+	m, err := n.Object("fewshot_config: ")
 	if err != nil {
 		return err
 	}
@@ -262,24 +262,24 @@ func (t *Task) readFewshot(n *node) error {
 	}
 	text := func(to *string, key string) func(*node) error {
 		return func(n *node) (err error) {
-			*to, err = n.text("fewshot_config: " + key)
+			*to, err = n.Text("fewshot_config: " + key)
 			return err
 		}
 	}
 	return table{
 		"sampler": func(n *node) error {
-			name, err := n.text("fewshot_config: sampler")
+			name, err := n.Text("fewshot_config: sampler")
 			if f.sampler = name; err == nil && name != "default" && name != "first_n" {
-				return n.fail("fewshot_config: sampler: %q is neither default nor first_n", name)
+				return n.Fail("fewshot_config: sampler: %q is neither default nor first_n", name)
 			}
 			return err
 		},
 		"split":        text(&f.split, "split"),
 		"process_docs": readProcess(&f.processDocs, "fewshot_config: process_docs"),
 		"samples": func(n *node) error {
-			list, err := n.objects("fewshot_config: samples")
+			list, err := n.Objects("fewshot_config: samples: ")
 			for _, m := range list {
-				f.samples = append(f.samples, m.row())
+				f.samples = append(f.samples, row(m))
 			}
 			return err
 		},
@@ -294,67 +294,64 @@ func (t *Task) readFewshot(n *node) error {
 }
 
 // row is an example that is written in the task file.
-func (m *mapping) row() dataset.Row {
+func row(m *mapping) dataset.Row {
 	row := dataset.Row{}
-	for _, k := range m.keys {
-		row[k] = m.at[k].cell()
+	for _, k := range m.Keys {
+		row[k] = cell(m.At[k])
 	}
 	return row
 }
 
-func (n *node) cell() any {
-	switch v := n.value.(type) {
+func cell(n *node) any {
+	switch v := n.Value.(type) {
 	case int:
 		return int64(v)
-	case json.Number:
-		f, _ := strconv.ParseFloat(v.String(), 64)
-		return f
 	case []*node:
 		list := make([]any, len(v))
 		for i, e := range v {
-			list[i] = e.cell()
+			list[i] = cell(e)
 		}
 		return list
 	case *mapping:
-		return v.row()
+		return row(v)
 	}
-	return n.value
+	return n.Value
 }
 
 func (t *Task) readGeneration(n *node) error {
-	if n.value == nil {
+	if n.Value == nil {
 		return nil
 	}
-	m, err := n.members("generation_kwargs")
+	m, err := n.Object("generation_kwargs: ")
 	if err != nil {
 		return err
 	}
 	g := &t.Generation
 	g.MaxTokens = 256
 	tokens := func(n *node) (err error) {
-		g.MaxTokens, err = n.count("generation_kwargs: max_gen_toks", mostTokens)
+		g.MaxTokens, err = n.Count("generation_kwargs: max_gen_toks", mostTokens)
 		return err
 	}
 	sampling := false
 	err = table{
-		"until":        func(n *node) (err error) { g.Until, err = n.texts("generation_kwargs: until"); return err },
+		"until":        func(n *node) (err error) { g.Until, err = n.Texts("generation_kwargs: until"); return err },
 		"max_gen_toks": tokens, "max_new_tokens": tokens, "max_tokens": tokens, "max_completion_tokens": tokens,
 		"do_sample": func(n *node) (err error) {
 			sampling = true
-			g.DoSample, err = n.truth("generation_kwargs: do_sample")
+			g.DoSample, err = n.Truth("generation_kwargs: do_sample")
 			return err
 		},
 		"temperature": func(n *node) error {
-			switch v := n.value.(type) {
+			switch v := n.Value.(type) {
 			case int:
 				g.Temperature = float64(v)
-			case json.Number:
-				g.Temperature, _ = strconv.ParseFloat(v.String(), 64)
+			case float64:
+				g.Temperature = v
 			default:
-				return n.fail("generation_kwargs: temperature: it is %s, a number is expected", n.kind())
+				return n.Fail("generation_kwargs: temperature: it is %s, a number is expected", n.Kind())
 			}
 			if g.Temperature < 0 || g.Temperature > 100 {
-				return n.fail("generation_kwargs: temperature: %v is not from 0 to 100", g.Temperature)
+				return n.Fail("generation_kwargs: temperature: %v is not from 0 to 100", g.Temperature)
 			}
 			return nil
 		},
@@ -365,6 +362,6 @@ func (t *Task) readGeneration(n *node) error {
 	if !g.DoSample {
 		g.Temperature = 0
 	}
-	t.generationPlain = n.plain()
+	t.generationPlain = plain(n)
 	return err
 }

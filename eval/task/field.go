@@ -22,46 +22,46 @@ type field struct {
 
 // newField reads a field. A text is kept as a template too, since only the rows tell whether it names a column.
 func newField(key string, n *node) (*field, error) {
-	if n.tag != "" {
-		name, _ := n.value.(string)
+	if n.Tag != "" {
+		name, _ := n.Value.(string)
 		known, err := function(name)
-		if err != nil || n.tag != "!function" || key != "doc_to_target" {
-			return nil, n.fail("%s: %s %s: functions are Python there; here are only those that the tasks of this program use%s", key, n.tag, name, nearest(name, functionNames()))
+		if err != nil || n.Tag != "!function" || key != "doc_to_target" {
+			return nil, n.Fail("%s: %s %s: functions are Python there; here are only those that the tasks of this program use%s", key, n.Tag, name, nearest(name, functionNames()))
 		}
 		return &field{key: key, function: known}, nil
 	}
 	f := &field{key: key}
-	switch v := n.value.(type) {
+	switch v := n.Value.(type) {
 	case nil:
 		return nil, nil
 	case string:
 		f.source = v
 		t, err := jinja.ParseTask(v)
 		if err != nil {
-			return nil, n.fail("%s: %v", key, err)
+			return nil, n.Fail("%s: %v", key, err)
 		}
 		f.template = t
 		f.bare = strings.HasPrefix(key, "doc_to_") && word.MatchString(v)
 	case int:
 		f.fixed = int64(v)
 	case []*node:
-		texts, err := n.texts(key)
+		texts, err := n.Texts(key)
 		if err != nil {
 			return nil, err
 		}
 		f.fixed = list(texts)
 	case *mapping:
 		var values []any // as in the harness, the keys say nothing
-		for _, k := range v.keys {
-			s, ok := v.at[k].value.(string)
+		for _, k := range v.Keys {
+			s, ok := v.At[k].Value.(string)
 			if !ok {
-				return nil, v.at[k].fail("%s: %s is %s, a text is expected", key, k, v.at[k].kind())
+				return nil, v.At[k].Fail("%s: %s is %s, a text is expected", key, k, v.At[k].Kind())
 			}
 			values = append(values, s)
 		}
 		f.fixed = values
 	default:
-		return nil, n.fail("%s: it is %s; a template, a column or a list is expected", key, n.kind())
+		return nil, n.Fail("%s: it is %s; a template, a column or a list is expected", key, n.Kind())
 	}
 	return f, nil
 }

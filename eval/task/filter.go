@@ -68,7 +68,7 @@ func majority(texts []string) ([]string, error) {
 
 // readFilters reads filter_list.
 func (t *Task) readFilters(n *node) error {
-	entries, err := n.objects("filter_list")
+	entries, err := n.Objects("filter_list: ")
 	if err != nil {
 		return err
 	}
@@ -76,11 +76,11 @@ func (t *Task) readFilters(n *node) error {
 		var f Filter
 		err := table{
 			"name": func(n *node) (err error) {
-				f.Name, err = n.text("filter_list: name")
+				f.Name, err = n.Text("filter_list: name")
 				return err
 			},
 			"filter": func(n *node) error {
-				steps, err := n.objects("filter_list: filter")
+				steps, err := n.Objects("filter_list: filter: ")
 				for i := 0; err == nil && i < len(steps); i++ {
 					err = f.readStep(n, steps[i])
 				}
@@ -91,25 +91,25 @@ func (t *Task) readFilters(n *node) error {
 			return err
 		}
 		if f.Name == "" || len(f.steps) == 0 {
-			return n.fail("filter_list: an entry lacks name or filter")
+			return n.Fail("filter_list: an entry lacks name or filter")
 		}
 		if slices.ContainsFunc(t.Filters, func(o Filter) bool { return o.Name == f.Name }) {
-			return n.fail("filter_list: the name %s is given twice", f.Name)
+			return n.Fail("filter_list: the name %s is given twice", f.Name)
 		}
 		t.Filters = append(t.Filters, f)
 	}
-	t.filterList = n.plain()
+	t.filterList = plain(n)
 	return nil
 }
 
 var filterFunctions = []string{"regex", "take_first", "take_first_k", "lowercase", "uppercase", "remove_whitespace", "majority_vote", "map"}
 
 func (f *Filter) readStep(list *node, m *mapping) error {
-	named, ok := m.at["function"]
+	named, ok := m.At["function"]
 	if !ok {
-		return list.fail("filter_list: filter: a step without function")
+		return list.Fail("filter_list: filter: a step without function")
 	}
-	name, err := named.text("filter_list: function")
+	name, err := named.Text("filter_list: function")
 	if err != nil {
 		return err
 	}
@@ -120,25 +120,25 @@ func (f *Filter) readStep(list *node, m *mapping) error {
 		x := extraction{fallback: "[invalid]"}
 		pattern := `#### (\-?[0-9\.\,]+)`
 		keys["regex_pattern"] = func(n *node) (err error) {
-			pattern, err = n.text(prefix + "regex_pattern")
+			pattern, err = n.Text(prefix + "regex_pattern")
 			return err
 		}
 		keys["group_select"] = func(n *node) error {
 			var ok bool
-			if x.pick, ok = n.value.(int); !ok {
-				return n.fail("%sgroup_select: it is %s, a number is expected: 0 is the first match, -1 the last", prefix, n.kind())
+			if x.pick, ok = n.Value.(int); !ok {
+				return n.Fail("%sgroup_select: it is %s, a number is expected: 0 is the first match, -1 the last", prefix, n.Kind())
 			}
 			return nil
 		}
 		keys["fallback"] = func(n *node) (err error) {
-			x.fallback, err = n.text(prefix + "fallback")
+			x.fallback, err = n.Text(prefix + "fallback")
 			return err
 		}
 		if err := keys.read(m, prefix); err != nil {
 			return err
 		}
 		if x.pattern, err = pyregexp.Compile(pattern); err != nil {
-			return named.fail("%sregex_pattern: %v", prefix, err)
+			return named.Fail("%sregex_pattern: %v", prefix, err)
 		}
 		step = each(x.extract)
 	case "take_first":
@@ -146,7 +146,7 @@ func (f *Filter) readStep(list *node, m *mapping) error {
 	case "take_first_k":
 		k := 1
 		keys["k"] = func(n *node) (err error) {
-			k, err = n.count(prefix+"k", mostRepeats)
+			k, err = n.Count(prefix+"k", mostRepeats)
 			return err
 		}
 		step = func(texts []string) ([]string, error) {
@@ -166,19 +166,19 @@ func (f *Filter) readStep(list *node, m *mapping) error {
 	case "map":
 		words, other := map[string]string{}, ""
 		keys["mapping_dict"] = func(n *node) error {
-			m, err := n.members(prefix + "mapping_dict")
+			m, err := n.Object(prefix + "mapping_dict: ")
 			if err != nil {
 				return err
 			}
-			for _, k := range m.keys {
-				if words[k], err = m.at[k].text(prefix + "mapping_dict: " + k); err != nil {
+			for _, k := range m.Keys {
+				if words[k], err = m.At[k].Text(prefix + "mapping_dict: " + k); err != nil {
 					return err
 				}
 			}
 			return nil
 		}
 		keys["default_value"] = func(n *node) (err error) {
-			other, err = n.text(prefix + "default_value")
+			other, err = n.Text(prefix + "default_value")
 			return err
 		}
 		step = plainly(func(s string) string {
@@ -188,7 +188,7 @@ func (f *Filter) readStep(list *node, m *mapping) error {
 			return other
 		})
 	default:
-		return named.fail("filter_list: function %q is not known%s", name, nearest(name, slices.Clone(filterFunctions)))
+		return named.Fail("filter_list: function %q is not known%s", name, nearest(name, filterFunctions))
 	}
 	f.steps = append(f.steps, step)
 	if name == "regex" {

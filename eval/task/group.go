@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"shallow/internal/strictyaml"
 )
 
 // Group is a set of tasks, or of groups, with scores of its own.
@@ -25,28 +27,28 @@ type groupMetric struct {
 
 // isGroup tells whether a file's keys are those of a group: its task is a list.
 func isGroup(m *mapping) bool {
-	n := m.at["task"]
-	if m.at["group"] == nil {
+	n := m.At["task"]
+	if m.At["group"] == nil {
 		return false
 	}
 	if n == nil {
 		return true
 	}
-	_, list := n.value.([]*node)
+	_, list := n.Value.([]*node)
 	return list
 }
 
 // enterGroup puts a group's name into the index, which it gives, and those of the groups and subjects that are written inside.
 func (l *loader) enterGroup(file string, m *mapping) (string, error) {
-	name, err := m.name("group")
+	name, err := nameAt(m, "group")
 	if err != nil {
 		return "", err
 	}
 	if name == "" {
-		return "", (&node{file: file, line: 1}).fail("group: the group has no name")
+		return "", dialect.At(file, 1).Fail("group: the group has no name")
 	}
 	l.entries[name] = entry{file: file, group: true, template: m}
-	if m.at["subjects"] != nil {
+	if m.At["subjects"] != nil {
 		subjects, err := l.subjects(file, m)
 		if err != nil {
 			return "", err
@@ -55,14 +57,14 @@ func (l *loader) enterGroup(file string, m *mapping) (string, error) {
 			l.entries[name] = entry{file: file, template: keys, subject: true}
 		}
 	}
-	children, err := m.children()
+	inside, err := children(m)
 	if err != nil {
 		return "", err
 	}
-	for _, child := range children {
-		if inner, ok := child.value.(*mapping); ok {
-			if inner.at["group"] == nil {
-				return "", child.fail("task: an entry is neither a name nor a group of its own")
+	for _, child := range inside {
+		if inner, ok := child.Value.(*mapping); ok {
+			if inner.At["group"] == nil {
+				return "", child.Fail("task: an entry is neither a name nor a group of its own")
 			}
 			if _, err := l.enterGroup(file, inner); err != nil {
 				return "", err
@@ -72,30 +74,30 @@ func (l *loader) enterGroup(file string, m *mapping) (string, error) {
 	return name, nil
 }
 
-func (m *mapping) children() ([]*node, error) {
-	n := m.at["task"]
+func children(m *mapping) ([]*node, error) {
+	n := m.At["task"]
 	if n == nil {
 		return nil, nil
 	}
-	list, ok := n.value.([]*node)
+	list, ok := n.Value.([]*node)
 	if !ok {
-		return nil, n.fail("task: it is %s, a list of names is expected", n.kind())
+		return nil, n.Fail("task: it is %s, a list of names is expected", n.Kind())
 	}
 	return list, nil
 }
 
 // subjects are the tasks of a group with a template, by their names.
 func (l *loader) subjects(file string, m *mapping) (map[string]*mapping, error) {
-	list := m.at["subjects"]
-	subjects, err := list.texts("subjects")
+	list := m.At["subjects"]
+	subjects, err := list.Texts("subjects")
 	if err != nil {
 		return nil, err
 	}
-	n := m.at["template"]
+	n := m.At["template"]
 	if n == nil {
-		return nil, list.fail("subjects: there is no template for them")
+		return nil, list.Fail("subjects: there is no template for them")
 	}
-	name, err := n.text("template")
+	name, err := n.Text("template")
 	if err != nil {
 		return nil, err
 	}
@@ -107,39 +109,39 @@ func (l *loader) subjects(file string, m *mapping) (map[string]*mapping, error) 
 	out := map[string]*mapping{}
 	for _, s := range subjects {
 		words := strings.NewReplacer("$subject", s, "$words", strings.ReplaceAll(s, "_", " "))
-		keys := &mapping{at: map[string]*node{}}
-		for _, k := range template.keys {
-			keys.set(k, template.at[k].replaced(words))
+		keys := strictyaml.NewMapping()
+		for _, k := range template.Keys {
+			keys.Set(k, replaced(template.At[k], words))
 		}
-		task, err := keys.name("task")
+		task, err := nameAt(keys, "task")
 		if err != nil {
 			return nil, err
 		}
 		if task == "" || out[task] != nil {
-			return nil, list.fail("subjects: subject %s makes a task named %q: the template's task must hold $subject, and each subject must be there once", s, task)
+			return nil, list.Fail("subjects: subject %s makes a task named %q: the template's task must hold $subject, and each subject must be there once", s, task)
 		}
 		out[task] = keys
 	}
 	return out, nil
 }
 
-func (n *node) replaced(words *strings.Replacer) *node {
+func replaced(n *node, words *strings.Replacer) *node {
 	out := *n
-	switch v := n.value.(type) {
+	switch v := n.Value.(type) {
 	case string:
-		out.value = words.Replace(v)
+		out.Value = words.Replace(v)
 	case []*node:
 		list := make([]*node, len(v))
 		for i, e := range v {
-			list[i] = e.replaced(words)
+			list[i] = replaced(e, words)
 		}
-		out.value = list
+		out.Value = list
 	case *mapping:
-		m := &mapping{at: map[string]*node{}}
-		for _, k := range v.keys {
-			m.set(k, v.at[k].replaced(words))
+		m := strictyaml.NewMapping()
+		for _, k := range v.Keys {
+			m.Set(k, replaced(v.At[k], words))
 		}
-		out.value = m
+		out.Value = m
 	}
 	return &out
 }
@@ -155,15 +157,15 @@ func (l *loader) group(name string) (*Group, error) {
 	m := e.template
 	err := table{
 		"group":       func(*node) error { return nil },
-		"group_alias": func(n *node) (err error) { g.Alias, err = n.text("group_alias"); return err },
+		"group_alias": func(n *node) (err error) { g.Alias, err = n.Text("group_alias"); return err },
 		"tag":         func(*node) error { return nil },
 		"task":        func(*node) error { return nil },
 		"template":    func(*node) error { return nil },
 		"subjects":    func(*node) error { return nil },
 		"metadata": func(n *node) error {
-			m, err := n.members("metadata")
-			if err == nil && m.at["version"] != nil {
-				g.Version = written(m.at["version"].value)
+			m, err := n.Object("metadata: ")
+			if err == nil && m.At["version"] != nil {
+				g.Version = written(plain(m.At["version"]))
 			}
 			return err
 		},
@@ -172,7 +174,7 @@ func (l *loader) group(name string) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	if list := m.at["subjects"]; list != nil {
+	if list := m.At["subjects"]; list != nil {
 		subjects, err := l.subjects(e.file, m)
 		if err != nil {
 			return nil, err
@@ -188,19 +190,19 @@ func (l *loader) group(name string) (*Group, error) {
 			}
 		}
 	}
-	children, err := m.children()
+	inside, err := children(m)
 	if err != nil {
 		return nil, err
 	}
-	for _, child := range children {
-		switch v := child.value.(type) {
+	for _, child := range inside {
+		switch v := child.Value.(type) {
 		case string:
 			err = l.child(g, child, v)
 		case *mapping:
-			inner, _ := v.name("group")
+			inner, _ := nameAt(v, "group")
 			err = l.child(g, child, inner)
 		default:
-			err = child.fail("task: an entry is %s, a name is expected", child.kind())
+			err = child.Fail("task: an entry is %s, a name is expected", child.Kind())
 		}
 		if err != nil {
 			return nil, err
@@ -218,7 +220,7 @@ func (l *loader) child(g *Group, at *node, name string) error {
 			return err
 		}
 		if !slices.Contains(l.set.Groups, inner) {
-			return at.fail("task: group %s is inside of itself", name)
+			return at.Fail("task: group %s is inside of itself", name)
 		}
 		g.Children = append(g.Children, name)
 		for _, t := range inner.Tasks {
@@ -230,7 +232,7 @@ func (l *loader) child(g *Group, at *node, name string) error {
 		for k := range l.entries {
 			names = append(names, k)
 		}
-		return at.fail("task: %q is no task, group or tag%s", name, nearest(name, names))
+		return at.Fail("task: %q is no task, group or tag%s", name, nearest(name, names))
 	} else if !known {
 		tagged := slices.Clone(l.tags[name])
 		slices.Sort(tagged)
@@ -257,22 +259,22 @@ func (g *Group) join(t *Task) {
 }
 
 func (g *Group) readMetrics(n *node) error {
-	entries, err := n.objects("aggregate_metric_list")
+	entries, err := n.Objects("aggregate_metric_list: ")
 	for i := 0; err == nil && i < len(entries); i++ {
 		m := groupMetric{weighted: true}
 		err = table{
-			"metric": func(n *node) (err error) { m.metric, err = n.text("aggregate_metric_list: metric"); return err },
+			"metric": func(n *node) (err error) { m.metric, err = n.Text("aggregate_metric_list: metric"); return err },
 			"aggregation": func(n *node) error {
-				if n.value != "mean" {
-					return n.fail("aggregate_metric_list: aggregation: it is %s, only mean is known", n.kind())
+				if n.Value != "mean" {
+					return n.Fail("aggregate_metric_list: aggregation: it is %s, only mean is known", n.Kind())
 				}
 				return nil
 			},
 			"weight_by_size": truthInto(&m.weighted, "aggregate_metric_list: weight_by_size"),
-			"filter_list":    func(n *node) (err error) { m.filters, err = n.texts("aggregate_metric_list: filter_list"); return err },
+			"filter_list":    func(n *node) (err error) { m.filters, err = n.Texts("aggregate_metric_list: filter_list"); return err },
 		}.read(entries[i], "aggregate_metric_list: ")
 		if err == nil && m.metric == "" {
-			err = n.fail("aggregate_metric_list: an entry without metric")
+			err = n.Fail("aggregate_metric_list: an entry without metric")
 		}
 		g.metrics = append(g.metrics, m)
 	}

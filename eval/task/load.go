@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"shallow/internal/strictyaml"
 )
 
 //go:embed tasks/*.yaml
@@ -143,7 +145,7 @@ func (l *loader) enter(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if m.at["include"] != nil {
+	if m.At["include"] != nil {
 		budget := mostIncludes // the name can be that of the file it builds on
 		if m, err = l.merged(file, &budget); err != nil {
 			return "", err
@@ -152,13 +154,13 @@ func (l *loader) enter(file string) (string, error) {
 	if isGroup(m) {
 		return l.enterGroup(file, m)
 	}
-	name, err := m.name("task")
+	name, err := nameAt(m, "task")
 	if err != nil || name == "" || strings.HasPrefix(path.Base(filepath.ToSlash(file)), "_") {
 		return "", err
 	}
 	l.entries[name] = entry{file: file}
-	if tag := m.at["tag"]; tag != nil {
-		tags, err := tag.texts("tag")
+	if tag := m.At["tag"]; tag != nil {
+		tags, err := tag.Texts("tag")
 		if err != nil {
 			return "", err
 		}
@@ -167,18 +169,6 @@ func (l *loader) enter(file string) (string, error) {
 		}
 	}
 	return name, nil
-}
-
-func (m *mapping) name(key string) (string, error) {
-	n := m.at[key]
-	if n == nil {
-		return "", nil
-	}
-	s, ok := n.value.(string)
-	if !ok {
-		return "", n.fail("%s: it is %s, a name is expected", key, n.kind())
-	}
-	return s, nil
 }
 
 // parsed is a file's own keys.
@@ -210,8 +200,8 @@ func readFile(file string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("task: %w", err)
 	}
-	if !info.Mode().IsRegular() || info.Size() > largestFile {
-		return nil, fmt.Errorf("task: %s: no file of at most %d bytes", file, largestFile)
+	if !info.Mode().IsRegular() || info.Size() > strictyaml.Largest {
+		return nil, fmt.Errorf("task: %s: no file of at most %d bytes", file, strictyaml.Largest)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -229,31 +219,31 @@ func (l *loader) merged(file string, budget *int) (*mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := m.at["include"]
+	n := m.At["include"]
 	if n == nil {
 		return m, nil
 	}
-	names, err := n.texts("include")
+	names, err := n.Texts("include")
 	if err != nil {
 		return nil, err
 	}
-	out := &mapping{at: map[string]*node{}}
+	out := strictyaml.NewMapping()
 	for _, name := range names {
 		from, err := l.merged(beside(file, name), budget)
 		if err != nil {
-			return nil, fmt.Errorf("%w (included by %s, line %d)", err, file, n.line)
+			return nil, fmt.Errorf("%w (included by %s, line %d)", err, file, n.Line)
 		}
-		out.lay(from)
+		lay(out, from)
 	}
-	out.lay(m)
+	lay(out, m)
 	return out, nil
 }
 
-// lay puts another's keys over these, but include, which is done with.
-func (m *mapping) lay(over *mapping) {
-	for _, k := range over.keys {
+// lay puts an object's keys over those of another, but include, which is done with.
+func lay(m, over *mapping) {
+	for _, k := range over.Keys {
 		if k != "include" {
-			m.set(k, over.at[k])
+			m.Set(k, over.At[k])
 		}
 	}
 }

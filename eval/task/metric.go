@@ -199,37 +199,37 @@ func Paired(metric string, from, to []Value) (difference, stderr float64, err er
 
 // readMetrics reads metric_list.
 func (t *Task) readMetrics(n *node) error {
-	entries, err := n.objects("metric_list")
+	entries, err := n.Objects("metric_list: ")
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		named, ok := e.at["metric"]
+		named, ok := e.At["metric"]
 		if !ok {
-			return n.fail("metric_list: an entry without metric")
+			return n.Fail("metric_list: an entry without metric")
 		}
-		name, err := named.text("metric_list: metric")
+		name, err := named.Text("metric_list: metric")
 		if err != nil {
 			return err
 		}
 		m, err := newMetric(name, t.OutputType)
 		if err != nil {
-			return named.fail("metric_list: %v", err)
+			return named.Fail("metric_list: %v", err)
 		}
 		if slices.ContainsFunc(t.Metrics, func(o Metric) bool { return o.Name == name }) {
-			return named.fail("metric_list: metric %s is listed twice", name)
+			return named.Fail("metric_list: metric %s is listed twice", name)
 		}
 		keys := table{
 			"metric": func(*node) error { return nil },
 			"aggregation": func(n *node) error {
-				a, err := n.text("metric_list: aggregation")
+				a, err := n.Text("metric_list: aggregation")
 				if err == nil && a != m.aggregation {
-					err = n.fail("metric_list: %s is aggregated by %s, not by %q", name, m.aggregation, a)
+					err = n.Fail("metric_list: %s is aggregated by %s, not by %q", name, m.aggregation, a)
 				}
 				return err
 			},
 			"higher_is_better": func(n *node) (err error) {
-				m.HigherIsBetter, err = n.truth("metric_list: higher_is_better")
+				m.HigherIsBetter, err = n.Truth("metric_list: higher_is_better")
 				return err
 			},
 		}
@@ -238,11 +238,11 @@ func (t *Task) readMetrics(n *node) error {
 			keys["ignore_punctuation"] = truthInto(&m.match.noMarks, "metric_list: ignore_punctuation")
 			keys["ignore_numbers"] = truthInto(&m.match.noNumbers, "metric_list: ignore_numbers")
 			keys["regexes_to_ignore"] = func(n *node) error {
-				texts, err := n.texts("metric_list: regexes_to_ignore")
+				texts, err := n.Texts("metric_list: regexes_to_ignore")
 				for _, s := range texts {
 					r, err := pyregexp.Compile(s)
 					if err != nil {
-						return n.fail("metric_list: regexes_to_ignore: %v", err)
+						return n.Fail("metric_list: regexes_to_ignore: %v", err)
 					}
 					m.match.remove = append(m.match.remove, r)
 				}
@@ -254,13 +254,13 @@ func (t *Task) readMetrics(n *node) error {
 		}
 		t.Metrics = append(t.Metrics, m)
 	}
-	t.metricList = n.plain()
+	t.metricList = plain(n)
 	return nil
 }
 
 func truthInto(to *bool, key string) func(*node) error {
 	return func(n *node) (err error) {
-		*to, err = n.truth(key)
+		*to, err = n.Truth(key)
 		return err
 	}
 }
