@@ -28,7 +28,7 @@ type Options struct {
 	Bootstrap int          // draws for standard errors that have no formula; 0 gives no standard errors
 	Drop      []int        // layers that are left out; Variants takes its own
 	Memory    int64        // bytes for weights, activations, states, keys and values; 0 is no bound
-	Journal   string       // file that keeps what was computed; "" for none. Variants have one each, named after it
+	Journal   string       // file that keeps what was computed; "" for none. Variants have one each, as VariantJournal says
 	Key       string       // what else results depend on: kernels, an adapter
 	Judge     *Evaluation  // another model's, whose continuations this one gives losses
 
@@ -101,7 +101,7 @@ func Variants(ctx context.Context, m *decoder.Model, set *task.Set, drops [][]in
 	}
 	var vs []*variant
 	for _, drop := range drops {
-		vs = append(vs, w.variant(drop, journalName(o.Journal, drop)))
+		vs = append(vs, w.variant(drop, VariantJournal(o.Journal, drop)))
 	}
 	if err := w.run(ctx, m, vs, o); err != nil {
 		return nil, err

@@ -140,8 +140,8 @@ func (j *journal) close() error {
 	return err
 }
 
-// journalName is the file of a variant's journal, beside the one that is named.
-func journalName(name string, drop []int) string {
+// VariantJournal is the file of a variant's journal, beside the one that is named.
+func VariantJournal(name string, drop []int) string {
 	if name == "" {
 		return ""
 	}

@@ -48,7 +48,10 @@ func subjects(r *sweep.Result, m *sweep.Model) []*subject {
 		at := slices.IndexFunc(all, func(s *subject) bool { return s.task == c.Task })
 		if at < 0 {
 			at = len(all)
-			all = append(all, newSubject(c, m))
+			all = append(all, &subject{task: c.Task, sort: other})
+		}
+		if all[at].sort == other { // so far: the unpruned model's cell lacks scores that compare with it
+			all[at].judge(c, m)
 		}
 		all[at].add(c)
 	}
@@ -58,9 +61,8 @@ func subjects(r *sweep.Result, m *sweep.Model) []*subject {
 	return all
 }
 
-// newSubject decides from a task's first cell what its score means.
-func newSubject(c *sweep.Cell, m *sweep.Model) *subject {
-	s := &subject{task: c.Task, sort: other}
+// judge decides from a cell what a task's score means.
+func (s *subject) judge(c *sweep.Cell, m *sweep.Model) {
 	switch c.Kind {
 	case "loglikelihood_rolling", "next_token_loss":
 		s.sort, s.metric = loss, "loss / ln V"
@@ -71,13 +73,13 @@ func newSubject(c *sweep.Cell, m *sweep.Model) *subject {
 		s.sort = choice
 	}
 	if s.sort == loss {
-		return s
+		return
 	}
 	// The main metric comes first; a perplexity may stand before an accuracy.
 	i := slices.IndexFunc(c.Metrics, func(x sweep.Metric) bool { return x.HigherIsBetter != nil && *x.HigherIsBetter })
 	if i < 0 {
 		s.sort, s.metric = other, ""
-		return s
+		return
 	}
 	main := c.Metrics[i]
 	s.metric = main.Metric
@@ -85,7 +87,6 @@ func newSubject(c *sweep.Cell, m *sweep.Model) *subject {
 		s.metric += ", " + main.Filter
 	}
 	s.numeric = func(c *sweep.Cell) (score, bool) { return named(c, main.Metric, main.Filter) }
-	return s
 }
 
 func named(c *sweep.Cell, metric, filter string) (score, bool) {

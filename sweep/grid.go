@@ -136,6 +136,9 @@ func (s *sweep) fill(u *unit, t *prepared) {
 		if u.healing != nil {
 			in.Healing = &u.subject.healings[u.healing.Name].inputs
 		}
+		if t.continues() && (u.healing != nil || p.n > 0) {
+			in.Beside = besideUnpruned
+		}
 		u.spots = append(u.spots, &spot{p, u.subject, t, u.healing, in.id(), in})
 	}
 }

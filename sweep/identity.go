@@ -32,6 +32,7 @@ type inputs struct {
 	Drop      []int          `json:"drop"`
 	Healing   *healingInputs `json:"healing,omitempty"`
 	Task      *taskInputs    `json:"task,omitempty"`
+	Beside    string         `json:"beside,omitempty"` // what continuations are compared with; all that it depends on is above
 }
 
 // id is the hash of inputs.

@@ -138,8 +138,11 @@ func (p *prepared) seed() uint64 {
 	return task.DefaultSeed
 }
 
-// generatedBytes are those of a token, four times, for one that is generated costs more than one that is read.
-const generatedBytes = 16
+// tokenBytes are about those of a token; one that is generated costs four times as much as one that is read.
+const (
+	tokenBytes     = 4
+	generatedBytes = 4 * tokenBytes
+)
 
 // identify reads the documents and notes what the scores depend on. The items themselves are made again when they are scored.
 func (p *prepared) identify(ctx context.Context, s *Spec) error {
@@ -168,9 +171,14 @@ func (p *prepared) identify(ctx context.Context, s *Spec) error {
 			if i%max(1, len(run.Items)/looked) == 0 {
 				p.sample = append(p.sample, text)
 			}
-			p.bytes += float64(len(text) + len(strings.Join(it.Continuations, "")))
-			if t.OutputType == task.Generate {
-				p.bytes += generatedBytes * float64(it.Generation.MaxTokens)
+			switch read := float64(len(text) + len(strings.Join(it.Continuations, ""))); t.OutputType {
+			case task.Generate:
+				p.bytes += read + generatedBytes*float64(it.Generation.MaxTokens)
+			case task.Continuation: // generated, and then read by the unpruned model
+				prompt, most := float64(t.Lengths.Prompt), float64(slices.Max(t.Lengths.Of))
+				p.bytes += 2*min(read, tokenBytes*prompt) + (generatedBytes+tokenBytes)*most
+			default:
+				p.bytes += read
 			}
 		}
 		p.items += len(run.Items)

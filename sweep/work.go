@@ -182,6 +182,10 @@ func (s *sweep) unhealed(ctx context.Context, u *unit, first string, more func(s
 	o := s.evalOptions(m.model, m.tokenizer, t, fmt.Sprintf("%v, %d variants", u, len(mine)))
 	o.Journal = filepath.Join(folder, "eval.journal")
 	begin := time.Now()
+	unpruned := eval.VariantJournal(o.Journal, nil)
+	if err := s.continueUnpruned(ctx, m, t, unpruned); err != nil {
+		return err
+	}
 	found, err := eval.Variants(ctx, m.model, t.set, drops, o)
 	if err != nil && ctx.Err() == nil && len(mine) > 1 {
 		// One that cannot be computed, such as one with a weight that is no number, keeps the others from nothing.
@@ -189,6 +193,11 @@ func (s *sweep) unhealed(ctx context.Context, u *unit, first string, more func(s
 	}
 	if err != nil {
 		return fmt.Errorf("%w (%v)", err, u)
+	}
+	for i, x := range mine { // all before the first cell, whose absence names the folder
+		if err := s.compare(ctx, x, found[i], unpruned); err != nil {
+			return err
+		}
 	}
 	seconds := time.Since(begin).Seconds() / float64(len(mine))
 	for i, x := range mine {
@@ -205,6 +214,9 @@ func (s *sweep) oneByOne(ctx context.Context, spots []*spot, o eval.Options) err
 	for _, x := range spots {
 		begin := time.Now()
 		found, err := eval.Variants(ctx, x.subject.model, x.task.set, [][]int{x.drop}, o)
+		if err == nil {
+			err = s.compare(ctx, x, found[0], eval.VariantJournal(o.Journal, nil))
+		}
 		if err == nil {
 			err = s.finish(ctx, x, found[0], Cell{Seconds: time.Since(begin).Seconds()})
 		}
@@ -300,6 +312,13 @@ func (s *sweep) scoreHealed(ctx context.Context, u *unit, at healed, result *hea
 		if err != nil {
 			return fmt.Errorf("%w (%v, task %s)", err, u, x.task.name)
 		}
+		unpruned := filepath.Join(folder, x.id[:16]+".unpruned.journal")
+		if err := s.continueUnpruned(ctx, m, x.task, unpruned); err != nil {
+			return err
+		}
+		if err := s.compare(ctx, x, v, unpruned); err != nil {
+			return err
+		}
 		cost := Cell{Seconds: time.Since(begin).Seconds(), HealSeconds: result.Seconds, HealLoss: &result.Loss}
 		if err := s.finish(ctx, x, v, cost); err != nil {
 			return err
@@ -340,7 +359,7 @@ func (s *sweep) tidyUnits(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return s.tidyContinued(ctx)
 }
 
 // workFolder is where a part keeps journals while it is computed. It belongs to who has the claim.
