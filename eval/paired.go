@@ -1,7 +1,9 @@
 package eval
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 
 	"shallow/eval/task"
 )
@@ -14,7 +16,24 @@ type Difference struct {
 	Filter     string  `json:"filter"`
 	Baseline   float64 `json:"baseline"`
 	Difference float64 `json:"difference"`
-	Stderr     float64 `json:"stderr"`
+	Stderr     float64 `json:"stderr"` // NaN of a single document
+}
+
+// MarshalJSON writes numbers that JSON has not, as of a single document, as null.
+func (d Difference) MarshalJSON() ([]byte, error) {
+	finite := func(v float64) *float64 {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil
+		}
+		return &v
+	}
+	type plain Difference // without this method
+	return json.Marshal(struct {
+		plain
+		Baseline   *float64 `json:"baseline"`
+		Difference *float64 `json:"difference"`
+		Stderr     *float64 `json:"stderr"`
+	}{plain(d), finite(d.Baseline), finite(d.Difference), finite(d.Stderr)})
 }
 
 // Paired compares the items of two evaluations of the same tasks.
