@@ -29,6 +29,7 @@ type Options struct {
 	Drop      []int        // layers that are left out; Variants takes its own
 	Memory    int64        // bytes for weights, activations, states, keys and values; 0 is no bound
 	Journal   string       // file that keeps what was computed; "" for none. Variants have one each, as VariantJournal says
+	ReadOnly  bool         // the journal is another process's: it is read, and nothing is kept
 	Key       string       // what else results depend on: kernels, an adapter
 	Judge     *Evaluation  // another model's, whose continuations this one gives losses
 

@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,7 +41,7 @@ type line struct {
 const journalVersion = "eval journal 1"
 
 // openJournal opens the journal of a model without some layers; "" keeps nothing. key is what else results depend on.
-func openJournal(m *decoder.Model, name string, drop []int, key string) (*journal, error) {
+func openJournal(m *decoder.Model, name string, drop []int, key string, readOnly bool) (*journal, error) {
 	j := &journal{scores: map[string]score.Result{}, texts: map[string][]int{}}
 	if name == "" {
 		return j, nil
@@ -51,10 +53,13 @@ func openJournal(m *decoder.Model, name string, drop []int, key string) (*journa
 	h := sha256.New()
 	fmt.Fprintln(h, journalVersion, model, m.Multiplies(), drop, key)
 	model = hex.EncodeToString(h.Sum(nil))
+	if readOnly {
+		return j, j.look(name, model)
+	}
 	if j.file, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666); err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
-	end, err := j.read(model)
+	end, err := j.read(j.file, model)
 	if err == nil {
 		err = j.file.Truncate(end)
 	}
@@ -71,9 +76,25 @@ func openJournal(m *decoder.Model, name string, drop []int, key string) (*journa
 	return j, nil
 }
 
+// look takes what a journal has that another process may be writing, and leaves it as it is.
+func (j *journal) look(name, model string) error {
+	f, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		defer f.Close()
+		_, err = j.read(f, model)
+	}
+	if err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
+	return nil
+}
+
 // read takes the lines that are whole and gives where they end.
-func (j *journal) read(model string) (end int64, err error) {
-	in := bufio.NewReader(j.file)
+func (j *journal) read(from io.Reader, model string) (end int64, err error) {
+	in := bufio.NewReader(from)
 	for {
 		data, err := in.ReadBytes('\n')
 		if err == io.EOF {

@@ -15,7 +15,7 @@ import (
 // run computes what the journals do not have, and gives every item of each variant its responses.
 func (w *work) run(ctx context.Context, m *decoder.Model, vs []*variant, o Options) (err error) {
 	for _, v := range vs {
-		if v.journal, err = openJournal(m, v.file, v.drop, o.Key); err != nil {
+		if v.journal, err = openJournal(m, v.file, v.drop, o.Key, o.ReadOnly); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, v.journal.close()) }()

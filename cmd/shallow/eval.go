@@ -100,8 +100,13 @@ func (c *evalCommand) Run(ctx context.Context) error {
 		if err := os.MkdirAll(c.Output, 0o777); err != nil {
 			return fmt.Errorf("eval: %w", err)
 		}
+		unlock, err := eval.Lock(c.Output)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
-	own := subject{model: c.Model, cut: c.cutFlags, adapter: c.Adapter, journal: c.journal(c.Output, "eval.journal")}
+	own := subject{model: c.Model, cut: c.cutFlags, adapter: c.Adapter, journal: c.journal(c.Output, eval.JournalFile)}
 	var other subject
 	if c.Baseline != "" {
 		// What is wrong with it must not show when the model has been scored.
@@ -115,6 +120,11 @@ func (c *evalCommand) Run(ctx context.Context) error {
 	}
 	var differences []eval.Difference
 	if c.Baseline != "" {
+		unlock, err := other.lock()
+		if err != nil {
+			return err
+		}
+		defer unlock()
 		other.judge = one.Evaluation
 		baseline, err := c.evaluate(ctx, set, rows, other)
 		if err != nil {
@@ -158,7 +168,22 @@ type subject struct {
 	cut     cutFlags
 	adapter string
 	journal string
+	earlier string // the directory of an earlier evaluation, whose journal it is
+	shared  bool   // another process is at work there
 	judge   *eval.Evaluation
+}
+
+// lock takes the directory of an earlier evaluation. Where another process has it, what is there will do.
+func (s *subject) lock() (unlock func(), err error) {
+	if s.earlier == "" {
+		return func() {}, nil
+	}
+	unlock, err = eval.Lock(s.earlier)
+	if errors.Is(err, eval.ErrBusy) {
+		s.shared = true
+		return func() {}, nil
+	}
+	return unlock, err
 }
 
 // baseline is the model of --baseline, which can be opened, or that of an earlier evaluation, whose journal then serves again.
@@ -194,7 +219,7 @@ func (c *evalCommand) named() (subject, error) {
 	if r.Source != "shallow" {
 		return subject{}, fmt.Errorf("eval: --baseline: %s holds results that shallow eval has not written: name the model", c.Baseline)
 	}
-	s := subject{model: r.Model, adapter: r.Shallow.AdapterDir, journal: c.journal(c.Baseline, "eval.journal")}
+	s := subject{model: r.Model, adapter: r.Shallow.AdapterDir, journal: c.journal(c.Baseline, eval.JournalFile), earlier: c.Baseline}
 	for i, l := range r.Shallow.Drop {
 		if i > 0 {
 			s.cut.Layers += ","
@@ -227,7 +252,7 @@ func (c *evalCommand) evaluate(ctx context.Context, set *task.Set, rows task.Row
 	v := &evaluated{options: eval.Options{
 		Rows: rows, Tokenizer: t, Ends: generate.Ends(e.Checkpoint), MaxLength: c.MaxLength, Bootstrap: c.Bootstrap,
 		Task:   task.Options{NumFewshot: c.NumFewshot, Limit: c.Limit, Seed: &c.Seed, MaxTokens: c.MaxGenToks},
-		Memory: c.bytes(), Key: kernels, Journal: of.journal, Judge: of.judge,
+		Memory: c.bytes(), Key: kernels, Journal: of.journal, ReadOnly: of.shared, Judge: of.judge,
 	}}
 	s := &v.results.Shallow
 	s.Tool, s.ConfigHash, s.Layers = "shallow "+version, e.Checkpoint.Config.Hash(), e.Spec.L
