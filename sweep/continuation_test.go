@@ -115,10 +115,10 @@ func TestContinuationsAreCompared(t *testing.T) {
 	for _, c := range r.Cells {
 		what := fmt.Sprintf("%s without %d layers, healing %s", c.Task, c.N, c.Healing)
 		dir, adapter, drop := w.at("m"), "", c.Drop
-		switch {
-		case c.Healing == "tail":
+		switch c.Healing {
+		case "tail":
 			dir, drop = one("out/healed/m-tail-*/model"), nil
-		case c.Healing == "q":
+		case "q":
 			if adapter, drop = adapters[c.N], nil; c.N > 0 {
 				dir = one("out/pruned/m-without-11-14-*")
 			}
