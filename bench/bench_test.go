@@ -7,7 +7,7 @@ import (
 	"shallow/checkpoint"
 	"shallow/compute/cpu"
 	"shallow/decoder"
-	"shallow/demo"
+	"shallow/internal/randommodel"
 )
 
 func open(t *testing.T) *cpu.Device {
@@ -41,7 +41,7 @@ func TestProductsOfEveryKind(t *testing.T) {
 
 func TestModelRates(t *testing.T) {
 	dir := t.TempDir() + "/model"
-	if err := demo.WriteModel(dir, 1); err != nil {
+	if err := randommodel.Write(dir, 1); err != nil {
 		t.Fatal(err)
 	}
 	c, err := checkpoint.Open(dir)

@@ -1,123 +1,97 @@
 package demo
 
 import (
+	"bytes"
+	"embed"
 	"encoding/json"
 	"fmt"
-	"math"
-	"math/rand/v2"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"shallow/demo/world"
+	"shallow/internal/atomicfile"
 )
 
-// The random model: a Llama small enough to measure in seconds and deep enough to have something to cut.
+//go:embed model
+var model embed.FS
+
+//go:embed sweep.yaml
+var grid []byte
+
+// Files of the demo, in its directory.
 const (
-	layers    = 16
-	hidden    = 128
-	heads     = 4
-	kvHeads   = 2
-	feed      = 384
-	positions = 1024
-	bos       = 256
-	eos       = 257
-	vocab     = 258
+	ModelDir  = "model"
+	WorldDir  = "world"
+	SpecFile  = "sweep.yaml"
+	SweepDir  = "sweep"
+	PrunedDir = "pruned"
+	PlanFile  = "plan.json"
 )
 
-// weight is one tensor of the model.
-type weight struct {
-	name   string
-	shape  []int
-	values []float32
+// WorldSeed is that of the world whose facts the model knows.
+const WorldSeed = 1
+
+// How much of the world is written: texts to measure on, documents to heal with, items of each task.
+const (
+	measured = 128
+	healed   = 8000
+	items    = 150
+)
+
+// Write writes the model, the grid, and the texts and tasks that it names. Other seeds draw other texts and questions about the
+// same world.
+func Write(dir string, seed uint64) error {
+	if err := fs.WalkDir(model, ModelDir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := model.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return write(filepath.Join(dir, filepath.FromSlash(name)), data)
+	}); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	if err := write(filepath.Join(dir, SpecFile), grid); err != nil {
+		return err
+	}
+	w := world.New(WorldSeed)
+	to := filepath.Join(dir, WorldDir)
+	if err := world.WriteTasks(filepath.Join(to, "tasks")); err != nil {
+		return err
+	}
+	if err := w.WriteData(filepath.Join(to, "data"), seed, items); err != nil {
+		return err
+	}
+	var texts, documents bytes.Buffer
+	for _, d := range w.HeldOut(seed+1, measured) { // others than those whose loss is taken
+		if err := json.NewEncoder(&texts).Encode(d); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+	}
+	for d := range w.Documents(seed+1, world.Stages, healed) { // others than those of the training
+		if err := json.NewEncoder(&documents).Encode(d); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+	}
+	if err := write(filepath.Join(to, "texts.jsonl"), texts.Bytes()); err != nil {
+		return err
+	}
+	return write(filepath.Join(to, "heal.jsonl"), documents.Bytes())
 }
 
-// weights draws the model's tensors. Layer ℓ writes into the residual stream with a strength that falls with depth, but
-// for the last layer: the shape that the paper finds in trained models, put in here by hand.
-func weights(seed uint64) []weight {
-	r := rand.New(rand.NewPCG(seed, 2))
-	draw := func(name string, rows, cols int, scale float64) weight {
-		w := weight{name: name, shape: []int{rows, cols}, values: make([]float32, rows*cols)}
-		scale /= math.Sqrt(float64(cols))
-		for i := range w.values {
-			w.values[i] = float32(r.NormFloat64() * scale)
-		}
-		return w
+// write writes a file unless it is there with the same content: a model whose files are as they were is not hashed again.
+func write(name string, data []byte) error {
+	if there, err := os.ReadFile(name); err == nil && bytes.Equal(there, data) {
+		return nil
 	}
-	ones := func(name string) weight {
-		w := weight{name: name, shape: []int{hidden}, values: make([]float32, hidden)}
-		for i := range w.values {
-			w.values[i] = 1
-		}
-		return w
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		return fmt.Errorf("demo: %w", err)
 	}
-	all := []weight{draw("model.embed_tokens.weight", vocab, hidden, math.Sqrt(hidden)), ones("model.norm.weight"),
-		draw("lm_head.weight", vocab, hidden, 2)}
-	kv := hidden / heads * kvHeads
-	for l := range layers {
-		at := fmt.Sprintf("model.layers.%d.", l)
-		strength := 0.9 * math.Pow(0.82, float64(l))
-		if l == layers-1 {
-			strength = 0.6
-		}
-		all = append(all,
-			ones(at+"input_layernorm.weight"),
-			draw(at+"self_attn.q_proj.weight", hidden, hidden, 1.5),
-			draw(at+"self_attn.k_proj.weight", kv, hidden, 1.5),
-			draw(at+"self_attn.v_proj.weight", kv, hidden, 1),
-			draw(at+"self_attn.o_proj.weight", hidden, hidden, 1.5*strength),
-			ones(at+"post_attention_layernorm.weight"),
-			draw(at+"mlp.gate_proj.weight", feed, hidden, 1),
-			draw(at+"mlp.up_proj.weight", feed, hidden, 1),
-			draw(at+"mlp.down_proj.weight", hidden, feed, 2*strength),
-		)
+	if err := atomicfile.Write(name, data); err != nil {
+		return fmt.Errorf("demo: %w", err)
 	}
-	return all
-}
-
-// config is the model's config.json.
-func config() []byte {
-	b, err := json.MarshalIndent(map[string]any{
-		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "hidden_size": hidden,
-		"intermediate_size": feed, "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": kvHeads,
-		"vocab_size": vocab, "max_position_embeddings": positions, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-		"hidden_act": "silu", "tie_word_embeddings": false, "torch_dtype": "float32", "bos_token_id": bos, "eos_token_id": eos,
-	}, "", "  ")
-	if err != nil {
-		panic(err) // constants
-	}
-	return append(b, '\n')
-}
-
-// tokenizerJSON is a tokenizer of single bytes: the byte-level alphabet of GPT-2 without merges, and two special tokens.
-func tokenizerJSON() []byte {
-	vocabulary := map[string]int{}
-	next := rune(256)
-	for b := range 256 {
-		letter := rune(b)
-		printable := b >= '!' && b <= '~' || b >= 0xa1 && b <= 0xac || b >= 0xae
-		if !printable {
-			letter = next
-			next++
-		}
-		vocabulary[string(letter)] = b
-	}
-	special := func(id int, content string) map[string]any {
-		return map[string]any{"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}
-	}
-	vocabulary["<s>"], vocabulary["</s>"] = bos, eos
-	start := []any{map[string]any{"SpecialToken": map[string]any{"id": "<s>", "type_id": 0}}, map[string]any{"Sequence": map[string]any{"id": "A", "type_id": 0}}}
-	b, err := json.MarshalIndent(map[string]any{
-		"version": "1.0", "truncation": nil, "padding": nil, "normalizer": nil,
-		"added_tokens":  []any{special(bos, "<s>"), special(eos, "</s>")},
-		"pre_tokenizer": map[string]any{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-		"post_processor": map[string]any{
-			"type": "TemplateProcessing", "single": start, "pair": start,
-			"special_tokens": map[string]any{"<s>": map[string]any{"id": "<s>", "ids": []int{bos}, "tokens": []string{"<s>"}}},
-		},
-		"decoder": map[string]any{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-		"model": map[string]any{
-			"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
-			"fuse_unk": false, "byte_fallback": false, "vocab": vocabulary, "merges": []string{},
-		},
-	}, "", "  ")
-	if err != nil {
-		panic(err) // constants
-	}
-	return append(b, '\n')
+	return nil
 }

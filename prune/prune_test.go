@@ -15,7 +15,7 @@ import (
 	"shallow/compute"
 	"shallow/compute/cpu"
 	"shallow/decoder"
-	"shallow/demo"
+	"shallow/internal/randommodel"
 	"shallow/internal/shared"
 	"shallow/plan"
 	"shallow/prune"
@@ -43,7 +43,7 @@ func open(t *testing.T, dir string) *checkpoint.Checkpoint {
 // model writes the random model of 16 layers.
 func model(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "model")
-	if err := demo.WriteModel(dir, 1); err != nil {
+	if err := randommodel.Write(dir, 1); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -14,8 +14,8 @@ import (
 	"shallow/checkpoint"
 	"shallow/compute/cpu"
 	"shallow/decoder"
-	"shallow/demo"
 	"shallow/generate"
+	"shallow/internal/randommodel"
 	"shallow/internal/shared"
 	"shallow/serve"
 	"shallow/tokenizer"
@@ -82,7 +82,7 @@ func openModel(t testing.TB, dir string) serve.Model {
 func demoModel(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "demo")
-	if err := demo.WriteModel(dir, 1); err != nil {
+	if err := randommodel.Write(dir, 1); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -1,6 +1,7 @@
 package sweep_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,11 +17,11 @@ import (
 	"shallow/checkpoint"
 	"shallow/dataset"
 	"shallow/decoder"
-	"shallow/demo"
 	"shallow/eval"
 	"shallow/eval/task"
 	"shallow/generate"
 	"shallow/heal"
+	"shallow/internal/randommodel"
 	"shallow/plan"
 	"shallow/prune"
 	"shallow/sweep"
@@ -227,7 +228,7 @@ func TestIDs(t *testing.T) {
 	other("the documents", id(one))
 	w.write("capitals.yaml", strings.Replace(files["capitals.yaml"], "The capital of", "The main town of", 1))
 	other("the prompt", id(one))
-	if err := demo.WriteModel(w.at("m"), 2); err != nil {
+	if err := randommodel.Write(w.at("m"), 2); err != nil {
 		t.Fatal(err)
 	}
 	other("the weights", id(one))
@@ -314,7 +315,14 @@ func TestStopped(t *testing.T) {
 func TestRecorded(t *testing.T) {
 	w := newWorld(t)
 	before := w.run(grid, "out")
-	recorded, err := sweep.ReadRecorded(os.DirFS(w.at("out/cells")))
+	var lines bytes.Buffer
+	if err := sweep.WriteRecorded(&lines, w.at("out"), before, func(*sweep.Cell) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sweep.ReadRecorded(strings.NewReader("{}\n")); err == nil || !strings.Contains(err.Error(), "line 1") {
+		t.Errorf("an empty object is taken for a cell: %v", err)
+	}
+	recorded, err := sweep.ReadRecorded(&lines)
 	if err != nil {
 		t.Fatal(err)
 	}

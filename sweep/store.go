@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"shallow/internal/atomicfile"
 )
@@ -20,41 +19,10 @@ type stored struct {
 	Cell    Cell   `json:"cell"`
 }
 
-// Recorded are cells that were computed elsewhere, by their inputs but for the kind of processor and precision.
-type Recorded map[string]Cell
-
-// ReadRecorded reads the cells in a folder of a file system, such as one that a program embeds.
-func ReadRecorded(f fs.FS) (Recorded, error) {
-	names, err := fs.Glob(f, "*.json")
-	if err != nil {
-		return nil, fmt.Errorf("sweep: %w", err)
-	}
-	r := Recorded{}
-	for _, name := range names {
-		data, err := fs.ReadFile(f, name)
-		if err != nil {
-			return nil, fmt.Errorf("sweep: %w", err)
-		}
-		x, err := parseCell(data, strings.TrimSuffix(name, ".json"))
-		if err != nil {
-			return nil, fmt.Errorf("sweep: %s: %w", name, err)
-		}
-		x.Cell.Recorded = true
-		r[anywhere(x.Inputs)] = x.Cell
-	}
-	return r, nil
-}
-
-// anywhere names inputs without what differs between machines.
-func anywhere(in inputs) string {
-	in.Kernels, in.Precision = "", ""
-	return in.id()
-}
-
 // maxCell bounds the size of a cell's file.
 const maxCell = 64 << 20
 
-func parseCell(data []byte, id string) (*stored, error) {
+func parseCell(data []byte) (*stored, error) {
 	x := new(stored)
 	switch err := json.Unmarshal(data, x); {
 	case len(data) > maxCell:
@@ -63,26 +31,43 @@ func parseCell(data []byte, id string) (*stored, error) {
 		return nil, err
 	case x.Version != 1 || x.Inputs.Version != journalVersion:
 		return nil, fmt.Errorf("versions %d and %d are not known here", x.Version, x.Inputs.Version)
-	case x.Inputs.id() != id:
-		return nil, errors.New("its name is not the hash of its inputs")
 	}
 	return x, nil
 }
 
-func (s *sweep) cellFile(id string) string {
-	return filepath.Join(s.Output, "cells", id+".json")
+// readCell reads the file of a cell, whose name must be the hash of its inputs.
+func readCell(file, id string) (*stored, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("sweep: %w", err)
+	}
+	x, err := parseCell(data)
+	if err == nil && x.Inputs.id() != id {
+		err = errors.New("its name is not the hash of its inputs")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sweep: %s: %w", file, err)
+	}
+	return x, nil
 }
+
+func cellFile(dir, id string) string {
+	return filepath.Join(dir, "cells", id+".json")
+}
+
+func (s *sweep) cellFile(id string) string { return cellFile(s.Output, id) }
 
 // cell is the result of a spot, nil where there is none. A file that is damaged counts as none.
 func (s *sweep) cell(x *spot) *Cell {
 	if c, ok := s.cells[x.id]; ok {
 		return c
 	}
-	if data, err := os.ReadFile(s.cellFile(x.id)); err == nil {
-		if found, err := parseCell(data, x.id); err == nil {
-			s.cells[x.id] = &found.Cell
-			return &found.Cell
-		}
+	found, err := readCell(s.cellFile(x.id), x.id)
+	if err == nil {
+		s.cells[x.id] = &found.Cell
+		return &found.Cell
+	}
+	if notThere := new(fs.PathError); !errors.As(err, &notThere) {
 		s.note("%s is damaged and will be computed again", s.cellFile(x.id))
 		_ = os.Remove(s.cellFile(x.id)) // so that it is said once
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"shallow/compute/cpu"
-	"shallow/demo"
+	"shallow/internal/randommodel"
 	"shallow/sweep"
 )
 
@@ -66,10 +66,10 @@ num_fewshot: 0
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t, t.TempDir()}
-	if err := demo.WriteModel(w.at("m"), 1); err != nil {
+	if err := randommodel.Write(w.at("m"), 1); err != nil {
 		t.Fatal(err)
 	}
-	if err := demo.WriteCorpus(w.at("texts.jsonl"), 1); err != nil {
+	if err := randommodel.WriteCorpus(w.at("texts.jsonl"), 1); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range files {

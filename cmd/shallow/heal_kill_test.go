@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"shallow/demo"
+	"shallow/internal/randommodel"
 )
 
 // healing is a training of a small model by the program itself.
@@ -31,7 +31,7 @@ func newHealing(t *testing.T) *healing {
 	t.Helper()
 	dir := t.TempDir()
 	model, corpus := filepath.Join(dir, "m"), filepath.Join(dir, "c.jsonl")
-	if err := demo.WriteModel(model, 1); err != nil {
+	if err := randommodel.Write(model, 1); err != nil {
 		t.Fatal(err)
 	}
 	var lines strings.Builder

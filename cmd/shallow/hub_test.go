@@ -16,8 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"shallow/demo"
 	"shallow/hub/hubtest"
+	"shallow/internal/randommodel"
 )
 
 // setUpHub gives a script a cache of its own and no network.
@@ -78,7 +78,7 @@ func TestInterruptDownload(t *testing.T) {
 		t.Skip("a process cannot be sent Ctrl-C there")
 	}
 	model := filepath.Join(t.TempDir(), "m")
-	if err := demo.WriteModel(model, 1); err != nil {
+	if err := randommodel.Write(model, 1); err != nil {
 		t.Fatal(err)
 	}
 	files, err := folderFiles(model)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"shallow/demo"
+	"shallow/internal/randommodel"
 )
 
 // TestInterrupt stops a measurement as Ctrl-C does.
@@ -20,7 +20,7 @@ func TestInterrupt(t *testing.T) {
 	}
 	dir := t.TempDir()
 	model, corpus, out := filepath.Join(dir, "m"), filepath.Join(dir, "c.jsonl"), filepath.Join(dir, "run")
-	if err := demo.WriteModel(model, 1); err != nil {
+	if err := randommodel.Write(model, 1); err != nil {
 		t.Fatal(err)
 	}
 	line := `{"ids":[1` + strings.Repeat(",7", 511) + "]}\n"

@@ -12,7 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"shallow/demo"
+	"shallow/internal/randommodel"
 )
 
 func TestMain(m *testing.M) {
@@ -45,10 +45,10 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"model": func(ts *testscript.TestScript, neg bool, args []string) {
-				ts.Check(demo.WriteModel(ts.MkAbs(args[0]), 1))
+				ts.Check(randommodel.Write(ts.MkAbs(args[0]), 1))
 			},
 			"corpus": func(ts *testscript.TestScript, neg bool, args []string) {
-				ts.Check(demo.WriteCorpus(ts.MkAbs(args[0]), 1))
+				ts.Check(randommodel.WriteCorpus(ts.MkAbs(args[0]), 1))
 			},
 			"gguf": func(ts *testscript.TestScript, neg bool, args []string) {
 				data, err := os.ReadFile("../../gguf/testdata/" + args[0] + ".gguf")

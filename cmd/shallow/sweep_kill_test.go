@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"shallow/demo"
+	"shallow/internal/randommodel"
 	"shallow/sweep"
 )
 
@@ -56,8 +56,8 @@ func newSweeping(t *testing.T) *sweeping {
 			t.Fatal(err)
 		}
 	}
-	must(demo.WriteModel(at("m"), 1))
-	must(demo.WriteCorpus(at("texts.jsonl"), 1))
+	must(randommodel.Write(at("m"), 1))
+	must(randommodel.WriteCorpus(at("texts.jsonl"), 1))
 	must(os.MkdirAll(at("data/towns"), 0o777))
 	must(os.MkdirAll(at("data/sums"), 0o777))
 	for name, text := range map[string]string{

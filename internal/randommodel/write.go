@@ -1,4 +1,4 @@
-package demo
+package randommodel
 
 import (
 	"bytes"
@@ -15,13 +15,13 @@ import (
 // card is the model's README.md: no one should take it for a trained one.
 const card = `# A random model
 
-Sixteen Llama layers with random weights, written by ` + "`shallow demo`" + `. Each layer writes into the residual stream with a strength that
+Sixteen Llama layers with random weights, for the tests of shallow. Each layer writes into the residual stream with a strength that
 falls with depth, but for the last one: the shape that trained models have, put in by hand. It has learned nothing and says nothing.
 `
 
-// WriteModel writes the random model, with a tokenizer of single bytes, as a Hugging Face directory. The same seed gives the
+// Write writes the random model, with a tokenizer of single bytes, as a Hugging Face directory. The same seed gives the
 // same bytes. A directory that is there is replaced.
-func WriteModel(dir string, seed uint64) (err error) {
+func Write(dir string, seed uint64) (err error) {
 	w, err := checkpoint.NewWriter(dir, checkpoint.WriterOptions{Replace: true})
 	if err != nil {
 		return err

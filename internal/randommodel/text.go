@@ -1,4 +1,4 @@
-package demo
+package randommodel
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ var (
 	ends    = []string{"before the rain came", "and told nobody", "because the road was closed", "while the bells were ringing", "for the third time that week", "and was glad of it"}
 )
 
-// texts is how many short texts the demo measures on.
+// texts is how many short texts there are.
 const texts = 64
 
 // documents writes n short texts; the same seed gives the same ones.
