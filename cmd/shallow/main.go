@@ -41,7 +41,7 @@ type program struct {
 	Tokenize tokenizeCommand `cmd:"" help:"Turn texts into token ids, or back."`
 	Bench    benchCommand    `cmd:"" help:"Show what this machine does, and how fast it measures and runs a model."`
 
-	Demo demoCommand `cmd:"" help:"Go the whole way on a small random model."`
+	Demo demoCommand `cmd:"" help:"Show the paper in miniature, on a small trained model that comes along."`
 
 	Man        manCommand        `cmd:"" help:"Write the manual pages."`
 	Completion completionCommand `cmd:"" help:"Print a script for the shell that completes commands and flags."`
