@@ -11,15 +11,9 @@ import (
 	"sync"
 	"testing"
 
-	"shallow/checkpoint"
-	"shallow/dataset"
-	"shallow/decoder"
-	"shallow/eval"
 	"shallow/eval/task"
-	"shallow/generate"
 	"shallow/heal"
 	"shallow/sweep"
-	"shallow/tokenizer"
 )
 
 // continuing is a grid whose tasks ask for continuations, one of them beside something else in a group.
@@ -64,36 +58,6 @@ func TestContinuationsAreCompared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok, err := tokenizer.Open(w.at("m"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	evaluate := func(dir, adapter string, drop []int, judge *eval.Evaluation) *eval.Evaluation {
-		t.Helper()
-		c, err := checkpoint.Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		m, err := decoder.Open(w.options("x").Device, c, decoder.Options{Pack: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
-		if adapter != "" {
-			_, release, err := heal.Use(m, adapter)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer release()
-		}
-		v, err := eval.Run(t.Context(), m, set, eval.Options{Rows: dataset.Open([]string{w.at("data")}, nil), Tokenizer: tok, Ends: generate.Ends(c),
-			Drop: drop, Bootstrap: 100000, Judge: judge})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 	one := func(pattern string) string {
 		t.Helper()
 		found, _ := filepath.Glob(w.at(pattern))
@@ -123,10 +87,10 @@ func TestContinuationsAreCompared(t *testing.T) {
 				dir = one("out/pruned/m-without-11-14-*")
 			}
 		}
-		v := evaluate(dir, adapter, drop, nil)
+		v := w.evaluate(set, dir, adapter, drop, nil)
 		compared := c.N > 0 || c.Healing != sweep.Unhealed
 		if compared {
-			evaluate(w.at("m"), "", nil, v)
+			w.evaluate(set, w.at("m"), "", nil, v)
 		}
 		// What was stored before cells were compared has another id.
 		data, err := os.ReadFile(w.at("out/cells/" + c.ID + ".json"))

@@ -15,17 +15,11 @@ import (
 	"testing"
 
 	"shallow/checkpoint"
-	"shallow/dataset"
-	"shallow/decoder"
-	"shallow/eval"
 	"shallow/eval/task"
-	"shallow/generate"
-	"shallow/heal"
 	"shallow/internal/randommodel"
 	"shallow/plan"
 	"shallow/prune"
 	"shallow/sweep"
-	"shallow/tokenizer"
 )
 
 func TestSweep(t *testing.T) {
@@ -92,35 +86,6 @@ func TestScoresAreEvals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok, err := tokenizer.Open(w.at("m"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	evaluate := func(dir, adapter string, drop []int) *eval.Evaluation {
-		t.Helper()
-		c, err := checkpoint.Open(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		m, err := decoder.Open(w.options("x").Device, c, decoder.Options{Pack: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
-		if adapter != "" {
-			_, release, err := heal.Use(m, adapter)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer release()
-		}
-		v, err := eval.Run(t.Context(), m, set, eval.Options{Rows: dataset.Open([]string{w.at("data")}, nil), Tokenizer: tok, Ends: generate.Ends(c), Drop: drop, Bootstrap: 100000})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 	for _, c := range r.Cells {
 		if c.Healing == "tail" { // its weights are not kept
 			continue
@@ -134,7 +99,7 @@ func TestScoresAreEvals(t *testing.T) {
 			dir, adapter, drop = w.at("pruned"), found[0], nil
 			prunedModel(t, w, c.Drop)
 		}
-		v := evaluate(dir, adapter, drop)
+		v := w.evaluate(set, dir, adapter, drop, nil)
 		for _, e := range v.Tasks {
 			if e.Task.Name != c.Task {
 				continue

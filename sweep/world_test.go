@@ -7,9 +7,17 @@ import (
 	"testing"
 	"time"
 
+	"shallow/checkpoint"
 	"shallow/compute/cpu"
+	"shallow/dataset"
+	"shallow/decoder"
+	"shallow/eval"
+	"shallow/eval/task"
+	"shallow/generate"
+	"shallow/heal"
 	"shallow/internal/randommodel"
 	"shallow/sweep"
+	"shallow/tokenizer"
 )
 
 // world is a folder with a small model, texts and tasks.
@@ -116,6 +124,39 @@ func (w *world) run(text, out string) *sweep.Result {
 		w.t.Fatal(err)
 	}
 	return r
+}
+
+// evaluate scores a checkpoint, with an adapter if one is named and without some layers, as a sweep should. judge may be nil.
+func (w *world) evaluate(set *task.Set, dir, adapter string, drop []int, judge *eval.Evaluation) *eval.Evaluation {
+	w.t.Helper()
+	tok, err := tokenizer.Open(w.at("m"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c, err := checkpoint.Open(dir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer c.Close()
+	m, err := decoder.Open(w.options("x").Device, c, decoder.Options{Pack: true})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer m.Close()
+	if adapter != "" {
+		_, release, err := heal.Use(m, adapter)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		defer release()
+	}
+	v, err := eval.Run(w.t.Context(), m, set, eval.Options{
+		Rows: dataset.Open([]string{w.at("data")}, nil), Tokenizer: tok, Ends: generate.Ends(c), Drop: drop, Bootstrap: 100000, Judge: judge,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return v
 }
 
 const grid = `
